@@ -1,0 +1,1 @@
+"""Limits that every front uses: address classes, rate buckets. No I/O."""

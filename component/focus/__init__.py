@@ -1,0 +1,1 @@
+"""The conference focus (the job of Jicofo): one module per duty."""

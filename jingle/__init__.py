@@ -1,0 +1,1 @@
+"""Jingle as data and as a state machine (XEP-0166 and its family). No I/O."""

@@ -1,0 +1,87 @@
+"""Colibri2, the protocol between a focus and a bridge, as data; in XML and in JSON (the REST form of JVB)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jingle.ice import IceTransport
+from jingle.rtp import HeaderExtension, PayloadType
+from jingle.sources import Source, SsrcGroup
+
+
+@dataclass(frozen=True)
+class Media:
+    """`<media/>`: what an endpoint can do for one media type ("audio", "video")."""
+
+    type: str
+    payload_types: tuple[PayloadType, ...] = ()
+    header_extensions: tuple[HeaderExtension, ...] = ()
+    extmap_allow_mixed: bool = False
+
+
+@dataclass(frozen=True)
+class MediaSource:
+    """`<media-source/>`: one named source: its SSRCs and how they belong together."""
+
+    id: str
+    type: str
+    sources: tuple[Source, ...] = ()
+    groups: tuple[SsrcGroup, ...] = ()
+
+
+@dataclass(frozen=True)
+class Transport:
+    """Colibri2's `<transport/>` wrapper: the role, whether a restart is asked for, and the ICE transport if known."""
+
+    ice_controlling: bool = False
+    ice_restart: bool = False
+    ice: IceTransport | None = None
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint of a request or a response. None means "not mentioned"."""
+
+    id: str
+    create: bool = False
+    expire: bool = False
+    stats_id: str = ""
+    muc_role: str = ""
+    capabilities: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
+    transport: Transport | None = None
+    sources: tuple[MediaSource, ...] | None = None
+    """The endpoint's full list of sources: replaces the previous one."""
+    force_mute_audio: bool | None = None
+    force_mute_video: bool | None = None
+    initial_last_n: int | None = None
+
+
+@dataclass(frozen=True)
+class ConferenceModify:
+    """`<conference-modify/>`: the request. `create` with the first one per bridge, `expire` ends the conference."""
+
+    meeting_id: str
+    name: str = ""
+    create: bool = False
+    expire: bool = False
+    rtcstats_enabled: bool | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConferenceModified:
+    """`<conference-modified/>`: the answer, with the bridge's own feedback sources if it has any."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    sources: tuple[MediaSource, ...] = ()
+
+
+class Colibri2Error(Exception):
+    """A refusal. `reason` is the value of `<error xmlns="jitsi:colibri2" reason=…/>`: conference_not_found,
+    conference_already_exists, graceful_shutdown, unknown_endpoint, feature_not_implemented, unspecified."""
+
+    def __init__(self, reason: str, text: str = "") -> None:
+        super().__init__(text or reason)
+        self.reason = reason
+        self.text = text
