@@ -1,0 +1,180 @@
+"""Drives meetings in real Chromium tabs: our own page and an unchanged build of lib-jitsi-meet alike."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+HERE = Path(__file__).parent
+PROBE = (HERE / "pages" / "probe.js").read_text()
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
+Endpoints = dict[str, Any]
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A headless Chromium of the system's package."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
+async def library_pages() -> AsyncIterator[str]:
+    """Serves the pages made with foreign libraries; yields their base address."""
+    application = web.Application()
+    application.router.add_static("/pages", HERE / "pages")
+    application.router.add_static("/modules", HERE / "node_modules")
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def eventually(what: str, holds: Callable[[], Awaitable[Any]], timeout_s: float = 30.0) -> Any:
+    """Wait until `holds()` answers something true and return it; fail naming `what` and the last answer."""
+    last: Any = None
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while loop.time() < deadline:
+        last = await holds()
+        if last:
+            return last
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"not within {timeout_s:g} s: {what}; last seen: {last!r}")
+
+
+@dataclass
+class Tab:
+    """One participant: `kind` is "page" (carillon's own) or "lyno" (lib-jitsi-meet)."""
+
+    kind: str
+    page: Page
+    context: BrowserContext
+    log: list[str]
+
+    async def data(self, name: str) -> str:
+        """The value of a data attribute of the body ("" = absent)."""
+        return str(await self.page.evaluate("name => document.body.dataset[name] ?? ''", name))
+
+    async def joined(self) -> str:
+        """Wait until the tab is in the room; returns its endpoint id."""
+
+        async def state() -> bool:
+            now = await self.data("state")
+            assert now != "failed", await self.story()
+            return now == "joined"
+
+        try:
+            await eventually("joined", state)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{await self.story()}") from None
+        return await self.data("me")
+
+    async def received(self) -> dict[str, dict[str, Any]]:
+        """What arrives from each of the others (see pages/probe.js)."""
+        result: dict[str, dict[str, Any]] = await self.page.evaluate("window.received()")
+        return result
+
+    async def sending(self) -> dict[str, Any]:
+        """Bandwidth estimate and candidate types of this tab's own connection."""
+        result: dict[str, Any] = await self.page.evaluate("window.sending()")
+        return result
+
+    async def sees_and_hears(self, others: set[str], timeout_s: float = 40.0) -> None:
+        """Wait until frames of exactly these others rise and their audio arrives."""
+        before = await self.received()
+
+        async def rising() -> bool:
+            now = await self.received()
+            return set(now) == others and all(
+                now[who]["frames"] >= before.get(who, {"frames": 0})["frames"] + 5
+                and now[who]["audioPackets"] > before.get(who, {"audioPackets": 0})["audioPackets"]
+                for who in others
+            )
+
+        try:
+            await eventually(f"{self.kind} sees and hears {sorted(others)}", rising, timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{await self.received()}\n{await self.story()}") from None
+
+    async def story(self) -> str:
+        """What the tab has to tell when a test fails."""
+        events = await self.page.evaluate("JSON.stringify(window.meeting?.events ?? [])")
+        return f"[{self.kind}] state={await self.data('state')} events={events}\n" + "\n".join(self.log[-40:])
+
+    async def call(self, method: str, *arguments: Any) -> Any:
+        """Do what a person would do with the page of a library: `mute`, `muteOther`, `remove`, `chat`, `leave`."""
+        return await self.page.evaluate(
+            f"arguments => window.meeting.{method}(...arguments)", list(arguments)
+        )
+
+    async def close(self) -> None:
+        """Close the tab as a person would."""
+        await self.context.close()
+
+
+@dataclass
+class Meeting:
+    """Opens tabs of either kind in rooms of one deployment."""
+
+    browser: Browser
+    endpoints: Endpoints
+    library: str
+
+    async def open(self, kind: str, room: str, name: str = "", **options: str) -> Tab:
+        """Open a tab that joins `room`. `options` go to the probe: noise=1280x720, ice=relay, height=720."""
+        context = await self.browser.new_context(
+            permissions=["camera", "microphone"], ignore_https_errors=True
+        )
+        await context.add_init_script(PROBE)
+        page = await context.new_page()
+        log: list[str] = []
+        page.on("console", lambda message: log.append(f"{message.type}: {message.text}"[:400]))
+        page.on("pageerror", lambda error: log.append(f"pageerror: {error}"[:400]))
+        tab = Tab(kind, page, context, log)
+        await page.goto(self.address(kind, room, name or kind, options))
+        if kind == "page":
+            await page.get_by_label("Your name").fill(name or kind)
+            await page.get_by_role("button", name="Join").click()
+        return tab
+
+    def address(self, kind: str, room: str, name: str, options: dict[str, str]) -> str:
+        """Where a tab of that kind finds the room."""
+        if kind == "page":
+            return f"{self.endpoints['http']}/{room}?{urlencode(options)}"
+        known = {key: self.endpoints[key] for key in ("domain", "guest_domain", "muc", "focus", "websocket")}
+        return f"{self.library}/pages/lyno.html?{urlencode({**known, 'room': room, 'name': name, **options})}"
+
+
+def endpoints_of(path: Path) -> Endpoints:
+    """Read an endpoints.json."""
+    result: Endpoints = json.loads(path.read_text())
+    return result

@@ -1,0 +1,26 @@
+// The namespaces that a Jitsi-style meeting speaks.
+
+export const NS = {
+    caps: 'http://jabber.org/protocol/caps',
+    colibri: 'http://jitsi.org/protocol/colibri',
+    discoInfo: 'http://jabber.org/protocol/disco#info',
+    dtls: 'urn:xmpp:jingle:apps:dtls:0',
+    extdisco: 'urn:xmpp:extdisco:2',
+    feedback: 'urn:xmpp:jingle:apps:rtp:rtcp-fb:0',
+    focus: 'http://jitsi.org/protocol/focus',
+    grouping: 'urn:xmpp:jingle:apps:grouping:0',
+    headerExtension: 'urn:xmpp:jingle:apps:rtp:rtp-hdrext:0',
+    ice: 'urn:xmpp:jingle:transports:ice-udp:1',
+    jingle: 'urn:xmpp:jingle:1',
+    jitmeet: 'http://jitsi.org/jitmeet',
+    muc: 'http://jabber.org/protocol/muc',
+    mucAdmin: 'http://jabber.org/protocol/muc#admin',
+    mucUser: 'http://jabber.org/protocol/muc#user',
+    muteAudio: 'http://jitsi.org/jitmeet/audio',
+    muteVideo: 'http://jitsi.org/jitmeet/video',
+    nick: 'http://jabber.org/protocol/nick',
+    ping: 'urn:xmpp:ping',
+    rtp: 'urn:xmpp:jingle:apps:rtp:1',
+    sources: 'urn:xmpp:jingle:apps:rtp:ssma:0',
+    stanzas: 'urn:ietf:params:xml:ns:xmpp-stanzas',
+} as const;

@@ -1,0 +1,146 @@
+// The remote description of the bridge: what the focus offered, written as SDP (RFC 8866, 8829),
+// with one m-line for each stream of somebody else. And our own answer read back from SDP.
+
+import type { Candidate, Kind, LocalAnswer, LocalSource, Offer, OfferedMedia, RemoteSource } from './jingle';
+
+/** An m-line: the first of each kind carries what we send, the others each one stream of somebody else. */
+export interface Slot {
+    mid: string;
+    kind: Kind;
+    role: 'send' | 'receive';
+    source: RemoteSource | null;
+}
+
+function candidateLine(c: Candidate): string {
+    let line = `a=candidate:${c.foundation} ${c.component} ${c.protocol} ${c.priority} ${c.ip} ${c.port} typ ${c.type}`;
+    if (c.relatedAddress && c.relatedPort) line += ` raddr ${c.relatedAddress} rport ${c.relatedPort}`;
+    return c.tcpType ? `${line} tcptype ${c.tcpType}` : line;
+}
+
+function payloadLines(media: OfferedMedia): string[] {
+    return media.payloadTypes.flatMap(type => {
+        const channels = Number(type.channels) > 1 ? `/${type.channels}` : '';
+        const parameters = type.parameters.map(([name, value]) => (name ? `${name}=${value}` : value)).join(';');
+        return [
+            `a=rtpmap:${type.id} ${type.name}/${type.clockrate}${channels}`,
+            ...(parameters ? [`a=fmtp:${type.id} ${parameters}`] : []),
+            ...type.feedback.map(([kind, subtype]) => `a=rtcp-fb:${type.id} ${kind}${subtype ? ` ${subtype}` : ''}`),
+        ];
+    });
+}
+
+function sourceLines(source: RemoteSource): string[] {
+    const ssrcs = source.rtx === null ? [source.ssrc] : [source.ssrc, source.rtx];
+    return [
+        `a=msid:${source.msid}`,
+        ...(source.rtx === null ? [] : [`a=ssrc-group:FID ${source.ssrc} ${source.rtx}`]),
+        ...ssrcs.flatMap(ssrc => [`a=ssrc:${ssrc} cname:${source.owner}`, `a=ssrc:${ssrc} msid:${source.msid}`]),
+    ];
+}
+
+function direction(slot: Slot): string {
+    if (slot.role === 'send') return 'recvonly';
+    return slot.source ? 'sendonly' : 'inactive';
+}
+
+function mediaSection(offer: Offer, media: OfferedMedia, slot: Slot): string[] {
+    const { transport } = offer;
+    return [
+        `m=${media.kind} 9 UDP/TLS/RTP/SAVPF ${media.payloadTypes.map(type => type.id).join(' ')}`,
+        'c=IN IP4 0.0.0.0',
+        'a=rtcp:9 IN IP4 0.0.0.0',
+        ...(slot.mid === '0' ? transport.candidates.map(candidateLine) : []),
+        `a=ice-ufrag:${transport.ufrag}`,
+        `a=ice-pwd:${transport.pwd}`,
+        `a=fingerprint:${transport.hash} ${transport.fingerprint}`,
+        `a=setup:${transport.setup}`,
+        `a=mid:${slot.mid}`,
+        ...media.headerExtensions.map(([id, uri]) => `a=extmap:${id} ${uri}`),
+        ...(media.allowMixed ? ['a=extmap-allow-mixed'] : []),
+        `a=${direction(slot)}`,
+        'a=rtcp-mux',
+        ...payloadLines(media),
+        ...(slot.source ? sourceLines(slot.source) : []),
+    ];
+}
+
+/** The bridge's side as an SDP offer with these m-lines. */
+export function remoteDescription(offer: Offer, slots: Slot[], version: number): string {
+    const sections = slots.flatMap(slot => {
+        const media = offer.media.find(candidate => candidate.kind === slot.kind);
+        return media ? mediaSection(offer, media, slot) : [];
+    });
+    return [
+        'v=0',
+        `o=- 1 ${version} IN IP4 0.0.0.0`,
+        's=-',
+        't=0 0',
+        `a=group:BUNDLE ${slots.map(slot => slot.mid).join(' ')}`,
+        'a=msid-semantic: WMS *',
+        ...sections,
+        '',
+    ].join('\r\n');
+}
+
+function sectionOf(sdp: string, mid: string): string[] {
+    const sections = sdp.split(/\r\n(?=m=)/);
+    const found = sections.find(section => section.split('\r\n').includes(`a=mid:${mid}`));
+    return found?.split('\r\n') ?? [];
+}
+
+function value(lines: string[], prefix: string): string {
+    return lines.find(line => line.startsWith(prefix))?.slice(prefix.length) ?? '';
+}
+
+/** SSRCs of an m-line in order, and their groups. */
+function ssrcs(lines: string[]): { ssrcs: number[]; groups: [string, number[]][] } {
+    const all = lines.filter(line => line.startsWith('a=ssrc:')).map(line => parseInt(line.slice(7), 10));
+    const groups = lines.filter(line => line.startsWith('a=ssrc-group:')).map((line): [string, number[]] => {
+        const [semantics = '', ...members] = line.slice(13).split(' ');
+        return [semantics, members.map(Number)];
+    });
+    return { ssrcs: [...new Set(all)], groups };
+}
+
+const LAYERS = 3;
+
+/**
+ * Ask Chromium for simulcast the way Jitsi clients do: one SIM group of three SSRCs, lowest layer first,
+ * each with its own retransmission SSRC. Browsers that do not write SSRCs into their SDP are left alone.
+ */
+export function withSimulcast(sdp: string, mid: string, extra: number[]): string {
+    const lines = sectionOf(sdp, mid);
+    const { groups } = ssrcs(lines);
+    const fid = groups.find(([semantics]) => semantics === 'FID')?.[1];
+    if (!fid || groups.length !== 1) return sdp;
+    const attributes = lines
+        .filter(line => line.startsWith(`a=ssrc:${fid[0]} `))
+        .map(line => line.slice(`a=ssrc:${fid[0]} `.length));
+    const pairs = [fid];
+    for (let layer = 1; layer < LAYERS; layer++) pairs.push([extra[layer * 2 - 2]!, extra[layer * 2 - 1]!]);
+    const written = [
+        `a=ssrc-group:SIM ${pairs.map(pair => pair[0]).join(' ')}`,
+        ...pairs.map(pair => `a=ssrc-group:FID ${pair.join(' ')}`),
+        ...pairs.flat().flatMap(ssrc => attributes.map(attribute => `a=ssrc:${ssrc} ${attribute}`)),
+    ];
+    const kept = lines.filter(line => line && !line.startsWith('a=ssrc'));
+    return sdp.replace(lines.filter(Boolean).join('\r\n'), () => [...kept, ...written].join('\r\n'));
+}
+
+/** Read from our own answer what a session-accept tells. `endpoint` names the sources (`<endpoint>-a0`). */
+export function localAnswer(sdp: string, slots: Slot[], endpoint: string): LocalAnswer {
+    const first = sectionOf(sdp, slots[0]?.mid ?? '0');
+    const [hash = '', fingerprint = ''] = value(first, 'a=fingerprint:').split(' ');
+    const sources: LocalSource[] = [];
+    for (const slot of slots.filter(candidate => candidate.role === 'send')) {
+        const lines = sectionOf(sdp, slot.mid);
+        const found = ssrcs(lines);
+        if (found.ssrcs.length === 0) continue;
+        const letter = slot.kind === 'audio' ? 'a' : 'v';
+        const track = value(lines, 'a=msid:').split(' ')[1] || `${slot.kind}-track`;
+        sources.push({
+            kind: slot.kind, name: `${endpoint}-${letter}0`, msid: `${endpoint}-${slot.kind}-0 ${track}`, ...found,
+        });
+    }
+    return { ufrag: value(first, 'a=ice-ufrag:'), pwd: value(first, 'a=ice-pwd:'), hash, fingerprint, sources };
+}
