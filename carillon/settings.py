@@ -5,8 +5,49 @@ The dataclasses below hold types only: each default stands once, in the referenc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ipaddress
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
+from typing import Any, get_type_hints
+
+from carillon.settings_rules import check, typed
+from carillon.settings_source import (
+    Known,
+    SettingsError,
+    Value,
+    value_of_override,
+    values_of_text,
+)
+
+__all__ = [
+    "BridgeSettings",
+    "FocusSettings",
+    "FrontSettings",
+    "LimitSettings",
+    "LogSettings",
+    "Settings",
+    "SettingsError",
+    "Socks5Settings",
+    "TurnSettings",
+    "XmppSettings",
+    "load",
+    "override_values",
+    "parse",
+    "read_secret",
+]
+
+REFERENCE = Path(__file__).with_name("carillon.toml")
+"""The reference configuration: every key with its default, unit and reason."""
+
+CONTROLLED = ("focus", "bridge", "turn", "front")
+"""The sections that name the socket of a control API."""
+
+MAX_SECRET_BYTES = 4096
+"""A secret is a line; a file that is longer is another file."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +171,113 @@ class Settings:
     log: LogSettings
 
 
-class SettingsError(Exception):
-    """A configuration that cannot be used; the text names file, line and what to do."""
-
-
 def load(path: Path, overrides: tuple[str, ...] = ()) -> Settings:
     """Read `path` over the reference configuration, then apply `section.key=VALUE` overrides (TOML values).
 
     Raises SettingsError for an unreadable file, an unknown key (naming the nearest known one) or a bad value.
     """
-    raise NotImplementedError
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: is not UTF-8 text") from None
+    return parse(text, path, overrides)
+
+
+def parse(text: str, path: Path, overrides: tuple[str, ...] = ()) -> Settings:
+    """As `load`, for a text that stands (or will stand) in `path`."""
+    known = _known()
+    values = {value.name: value for value in values_of_text(REFERENCE.read_text("utf-8"), REFERENCE, known)}
+    values |= {value.name: value for value in values_of_text(text, path, known)}
+    values |= {value.name: value for value in (value_of_override(text, known) for text in overrides)}
+    path = path.absolute()
+    found: dict[str, dict[str, Any]] = {section: {} for section in known}
+    for value in values.values():
+        one = typed(value, known[value.section][value.key], path.parent)
+        check(value, one)
+        found[value.section][value.key] = one
+    _check_together(values, found)
+    _derive(found, path.parent)
+    return Settings(path=path, **{section: _sections()[section](**keys) for section, keys in found.items()})
+
+
+def override_values(overrides: tuple[str, ...]) -> dict[str, dict[str, object]]:
+    """`section.key=VALUE` overrides as a TOML table; `parse` checks the values. Raises SettingsError."""
+    table: dict[str, dict[str, object]] = {}
+    for value in (value_of_override(text, _known()) for text in overrides):
+        table.setdefault(value.section, {})[value.key] = value.value
+    return table
+
+
+def read_secret(path: Path) -> str:
+    """The secret that stands alone in a file, without the white space around it.
+
+    Raises SettingsError when the file is missing, empty or more than one line, and when people other than its
+    owner and group can read it: whoever reads the component secret can be the focus, and nobody acts on a
+    warning. The group may read, because an XMPP server that shares the file often runs as another user.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            secret = file.read(MAX_SECRET_BYTES + 1).strip()
+    except OSError as error:
+        raise SettingsError(f"the secret file {path} cannot be read: {error.strerror}") from None
+    if mode & stat.S_IRWXO:
+        raise SettingsError(f"the secret file {path} is open to everybody on this machine: chmod o= {path}")
+    if not secret:
+        raise SettingsError(f"the secret file {path} is empty")
+    if len(secret) > MAX_SECRET_BYTES or not secret.isascii() or not secret.decode("ascii").isprintable():
+        raise SettingsError(
+            f"the secret file {path} must hold one line of ASCII, at most {MAX_SECRET_BYTES} bytes"
+        )
+    return secret.decode("ascii")
+
+
+@cache
+def _sections() -> Mapping[str, type[Any]]:
+    """The dataclass of each section."""
+    hints = get_type_hints(Settings)
+    return {field.name: hints[field.name] for field in fields(Settings) if field.name != "path"}
+
+
+@cache
+def _known() -> Known:
+    """The type of each key of each section."""
+    return {section: get_type_hints(cls) for section, cls in _sections().items()}
+
+
+def _check_together(values: Mapping[str, Value], found: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise SettingsError for settings that are good alone and wrong together."""
+    front, turn = found["front"], found["turn"]
+    if bool(front["certificate"]) != bool(front["key"]):
+        missing = "key" if front["certificate"] else "certificate"
+        raise values[f"front.{missing}"].refuse("is missing: HTTPS needs both certificate and key")
+    if turn["credential_ttl_s"] > turn["max_credential_ttl_s"]:
+        raise values["turn.credential_ttl_s"].refuse("is longer than turn.max_credential_ttl_s accepts")
+    for section in ("bridge", "turn"):
+        own, told = found[section]["address"], found[section]["advertise"]
+        if ipaddress.ip_address(told or own).is_unspecified:
+            wrong = values[f"{section}.advertise" if told else f"{section}.address"]
+            raise wrong.refuse(f"is every address: set {section}.advertise to the one that clients reach")
+
+
+def _derive(found: dict[str, dict[str, Any]], directory: Path) -> None:
+    """Fill in the names that are made of others, and make every path absolute."""
+    xmpp, focus, bridge, turn, front = (found[name] for name in ("xmpp", "focus", "bridge", "turn", "front"))
+    xmpp["guest_domain"] = xmpp["guest_domain"] or f"guest.{xmpp['domain']}"
+    xmpp["muc"] = xmpp["muc"] or f"conference.{xmpp['domain']}"
+    focus["domain"] = focus["domain"] or f"focus.{xmpp['domain']}"
+    turn["realm"] = turn["realm"] or xmpp["domain"]
+    bridge["advertise"] = bridge["advertise"] or bridge["address"]
+    turn["advertise"] = turn["advertise"] or turn["address"]
+    for section, key in (
+        *((name, "control") for name in CONTROLLED),
+        ("front", "certificate"),
+        ("front", "key"),
+    ):
+        if found[section][key]:
+            found[section][key] = str(directory / found[section][key])
+    if not front["public_url"]:
+        host = f"[{front['address']}]" if ":" in front["address"] else front["address"]
+        front["public_url"] = f"{'https' if front['certificate'] else 'http'}://{host}:{front['port']}"

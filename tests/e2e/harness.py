@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +30,11 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 Endpoints = dict[str, Any]
+
+
+def room_name() -> str:
+    """The name of a room that no other test uses."""
+    return f"room{secrets.token_hex(4)}"
 
 
 @asynccontextmanager
@@ -98,6 +103,15 @@ class Tab:
             raise AssertionError(f"{error}\n{await self.story()}") from None
         return await self.data("me")
 
+    async def joined_again(self, before: str) -> str:
+        """Wait until the tab is in the room under another endpoint id than `before`; returns it."""
+
+        async def changed() -> bool:
+            return await self.data("state") == "joined" and await self.data("me") != before
+
+        await eventually("joined again", changed)
+        return await self.data("me")
+
     async def received(self) -> dict[str, dict[str, Any]]:
         """What arrives from each of the others (see pages/probe.js)."""
         result: dict[str, dict[str, Any]] = await self.page.evaluate("window.received()")
@@ -131,7 +145,7 @@ class Tab:
         return f"[{self.kind}] state={await self.data('state')} events={events}\n" + "\n".join(self.log[-40:])
 
     async def call(self, method: str, *arguments: Any) -> Any:
-        """Do what a person would do with the page of a library: `mute`, `muteOther`, `remove`, `chat`, `leave`."""
+        """Do what a person would do with a library's page: `mute`, `muteOther`, `remove`, `chat`, `leave`."""
         return await self.page.evaluate(
             f"arguments => window.meeting.{method}(...arguments)", list(arguments)
         )
@@ -149,12 +163,17 @@ class Meeting:
     endpoints: Endpoints
     library: str
 
-    async def open(self, kind: str, room: str, name: str = "", **options: str) -> Tab:
-        """Open a tab that joins `room`. `options` go to the probe: noise=1280x720, ice=relay, height=720."""
+    async def open(self, kind: str, room: str, name: str = "", script: str = "", **options: str) -> Tab:
+        """Open a tab that joins `room`, `script` running before its page.
+
+        `options` go to the probe: noise=1280x720, ice=relay-tcp, height=720.
+        """
         context = await self.browser.new_context(
             permissions=["camera", "microphone"], ignore_https_errors=True
         )
         await context.add_init_script(PROBE)
+        if script:
+            await context.add_init_script(script)
         page = await context.new_page()
         log: list[str] = []
         page.on("console", lambda message: log.append(f"{message.type}: {message.text}"[:400]))
@@ -172,9 +191,3 @@ class Meeting:
             return f"{self.endpoints['http']}/{room}?{urlencode(options)}"
         known = {key: self.endpoints[key] for key in ("domain", "guest_domain", "muc", "focus", "websocket")}
         return f"{self.library}/pages/lyno.html?{urlencode({**known, 'room': room, 'name': name, **options})}"
-
-
-def endpoints_of(path: Path) -> Endpoints:
-    """Read an endpoints.json."""
-    result: Endpoints = json.loads(path.read_text())
-    return result

@@ -17,7 +17,7 @@ function publish(meeting: Meeting): void {
     effect(() => {
         const body = document.body.dataset;
         body.state = meeting.phase.value;
-        body.problem = meeting.problem.value ?? '';
+        body.problems = meeting.problems.value.join(' ');
         body.me = meeting.me.value;
         body.role = meeting.moderator.value ? 'moderator' : 'participant';
         body.speaker = meeting.speaker.value;

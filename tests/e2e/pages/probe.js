@@ -3,9 +3,16 @@
     const query = new URLSearchParams(location.search);
     const Original = window.RTCPeerConnection;
     const connections = (window.peerConnections = []);
+
+    // ?ice=relay-tcp: a network that lets only TCP out: nothing but relays, and those by TCP.
+    function restricted(configuration) {
+        if (query.get('ice') !== 'relay-tcp') return configuration;
+        const tcp = url => /^turns?:.*transport=tcp/.test(url);
+        const servers = (configuration?.iceServers ?? []).map(server => ({ ...server, urls: [server.urls].flat().filter(tcp) }));
+        return { ...configuration, iceTransportPolicy: 'relay', iceServers: servers.filter(server => server.urls.length > 0) };
+    }
     window.RTCPeerConnection = function (configuration, ...rest) {
-        const policy = query.get('ice') ?? configuration?.iceTransportPolicy;
-        const connection = new Original(policy ? { ...configuration, iceTransportPolicy: policy } : configuration, ...rest);
+        const connection = new Original(restricted(configuration), ...rest);
         connections.push(connection);
         return connection;
     };

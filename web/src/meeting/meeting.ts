@@ -40,7 +40,8 @@ const CONFERENCE_ERRORS: Record<string, Problem> = {
 
 export class Meeting {
     readonly phase = signal<Phase>('idle');
-    readonly problem = signal<Problem | null>(null);
+    /** What stands in the way now, in the order in which it came up. */
+    readonly problems = signal<Problem[]>([]);
     readonly participants = signal<Participant[]>([]);
     readonly moderator = signal(false);
     readonly speaker = signal('');
@@ -69,7 +70,7 @@ export class Meeting {
             this.tracks.value = { ...this.tracks.value, [kind]: track };
             await this.session?.send(kind, this.muted.value[kind] ? null : track);
         } catch (error) {
-            this.problem.value = `${kind}-${(error as Error).message as DeviceTrouble}`;
+            this.report(`${kind}-${(error as Error).message as DeviceTrouble}`);
             this.muted.value = { ...this.muted.value, [kind]: true };
         }
     }
@@ -100,7 +101,12 @@ export class Meeting {
         for (const track of Object.values(this.tracks.value)) track?.stop();
         this.tracks.value = NO_STREAMS;
         this.phase.value = 'ended';
-        this.problem.value = null;
+        this.problems.value = [];
+    }
+
+    /** A problem is gone, or was read. */
+    dismiss(problem: Problem): void {
+        this.problems.value = this.problems.value.filter(known => known !== problem);
     }
 
     /** Mute or unmute ourselves; a device that was never opened is opened now. */
@@ -139,6 +145,10 @@ export class Meeting {
         this.channel?.receive(maxHeights, other, this.heights.onStage);
     }
 
+    private report(problem: Problem): void {
+        if (!this.problems.value.includes(problem)) this.problems.value = [...this.problems.value, problem];
+    }
+
     private async enter(connection: Connection): Promise<void> {
         const jid = `${this.name}@${this.deployment.muc}`;
         this.servers = iceServers(connection, [this.deployment.focus, this.deployment.domain]);
@@ -165,7 +175,7 @@ export class Meeting {
         if (this.phase.value === 'joined') return;
         this.me.value = this.room?.id ?? '';
         this.phase.value = 'joined';
-        if (this.problem.value === 'server-gone') this.problem.value = null;
+        this.dismiss('server-gone');
     }
 
     private occupant(occupant: Occupant): void {
@@ -190,8 +200,8 @@ export class Meeting {
     }
 
     private bridge(missing: boolean): void {
-        if (missing) this.problem.value = 'no-bridge';
-        else if (this.problem.value === 'no-bridge') this.problem.value = null;
+        if (missing) this.report('no-bridge');
+        else this.dismiss('no-bridge');
     }
 
     private ended(reason: string): void {
@@ -204,7 +214,7 @@ export class Meeting {
 
     private end(problem: Problem): void {
         this.teardown();
-        this.problem.value = problem;
+        this.problems.value = [problem];
         this.phase.value = 'ended';
     }
 
@@ -213,7 +223,7 @@ export class Meeting {
         if (this.leaving || this.phase.value === 'ended') return;
         this.teardown();
         this.phase.value = 'reconnecting';
-        this.problem.value = problem;
+        this.report(problem);
         const delay = Math.min(RETRY_LIMIT_MS, 500 * 2 ** this.retries++) * (0.5 + Math.random() / 2);
         setTimeout(() => { if (!this.leaving) void this.join(); }, delay);
     }
@@ -262,7 +272,7 @@ export class Meeting {
         this.closeSession();
         const session = new MediaSession(offer, await this.servers, {
             track: (source, track) => this.attach(source, track),
-            state: state => { if (state === 'failed') void this.restart(offer); else if (state === 'connected') this.works(); },
+            state: state => { if (state === 'failed') void this.restart(offer); else if (state === 'connected') this.dismiss('media-failed'); },
         });
         this.session = session;
         if (offer.transport.webSocket) {
@@ -291,13 +301,9 @@ export class Meeting {
         await this.session?.remove(source => gone.has(source.ssrc));
     }
 
-    private works(): void {
-        if (this.problem.value === 'media-failed') this.problem.value = null;
-    }
-
     /** ICE failed for good: ask the focus for a new session (it answers with another session-initiate). */
     private async restart(offer: Offer): Promise<void> {
-        this.problem.value = 'media-failed';
+        this.report('media-failed');
         const request = sessionTerminate(offer, 'connectivity-error', 'ICE FAILED', true);
         try {
             await this.connection?.request(this.room?.focus ?? '', 'set', request);

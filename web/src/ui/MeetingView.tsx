@@ -19,7 +19,7 @@ export function MeetingView({ meeting, again }: { meeting: Meeting; again: () =>
     const [soundBlocked, setSoundBlocked] = useState(false);
     const others = meeting.participants.value;
     const phase = meeting.phase.value;
-    const problem = meeting.problem.value;
+    const problems = meeting.problems.value;
     const { audio, video } = meeting.muted.value;
     const name = meeting.displayName;
 
@@ -32,19 +32,23 @@ export function MeetingView({ meeting, again }: { meeting: Meeting; again: () =>
     if (phase === 'ended') {
         return (
             <main class="door">
-                <h1>{problem ? 'The meeting is over for you' : 'You left the meeting'}</h1>
-                {problem ? <Notice problem={problem} again={again} />
-                    : <button type="button" class="primary" onClick={again}>Join again</button>}
+                <h1>{problems.length > 0 ? 'The meeting is over for you' : 'You left the meeting'}</h1>
+                {problems.map(problem => <Notice key={problem} problem={problem} again={again} />)}
+                {problems.length === 0 && <button type="button" class="primary" onClick={again}>Join again</button>}
             </main>
         );
     }
     return (
         <div class="meeting">
-            {problem && <Notice problem={problem} dismiss={() => { meeting.problem.value = null; }} />}
-            {soundBlocked && (
-                <div class="notice" role="alert"><p>{AUTOPLAY_BLOCKED}</p><button type="button" onClick={hear}>Let me hear</button></div>
-            )}
-            {phase !== 'joined' && <p role="status" class="status">{phase === 'connecting' ? 'Joining…' : 'Joining again…'}</p>}
+            <header>
+                {problems.map(problem => <Notice key={problem} problem={problem} dismiss={() => meeting.dismiss(problem)} />)}
+                {soundBlocked && (
+                    <div class="notice" role="alert">
+                        <p>{AUTOPLAY_BLOCKED}</p><button type="button" onClick={hear}>Let me hear</button>
+                    </div>
+                )}
+                {phase !== 'joined' && <p role="status" class="status">{phase === 'connecting' ? 'Joining…' : 'Joining again…'}</p>}
+            </header>
             <main class="tiles" data-count={others.length + 1}>
                 <h1 class="unseen">{meeting.name}</h1>
                 <Tile id={meeting.me.value} name={name} own speaking={meeting.speaker.value === meeting.me.value && !audio}

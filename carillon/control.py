@@ -1,0 +1,125 @@
+"""The control API of a part: health, version and counters over HTTP on a UNIX socket, and how to ask it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import aiohttp
+import prometheus_client
+from aiohttp import web
+
+from carillon import __version__
+
+MAX_SOCKET_PATH = 107
+"""Bytes that the path of a UNIX socket may have (unix(7)); the 108th is its end."""
+
+MAX_REQUEST_BYTES = 65536
+"""No control request is larger."""
+
+
+class ControlError(Exception):
+    """The control API cannot listen, or does not answer; the text says why."""
+
+
+class Control:
+    """Serves the control API of one part on the UNIX socket `path`, which only this user may open."""
+
+    def __init__(
+        self, path: str, trouble: Callable[[], str | None], routes: Iterable[web.RouteDef] = ()
+    ) -> None:
+        self._path = Path(path)
+        self._trouble = trouble
+        self._listens = False
+        app = web.Application(client_max_size=MAX_REQUEST_BYTES)
+        app.add_routes(
+            [
+                web.get("/about/health", self._health),
+                web.get("/about/version", self._version),
+                web.get("/metrics", self._metrics),
+                *routes,
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+
+    async def start(self) -> None:
+        """Listen. Raises ControlError."""
+        listener = _listen(self._path)
+        self._listens = True
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener).start()
+
+    async def stop(self) -> None:
+        """Close the socket and remove it."""
+        await self._runner.cleanup()
+        if self._listens:
+            self._path.unlink(missing_ok=True)
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        trouble = self._trouble()
+        return web.Response(status=503 if trouble else 200, text=trouble or "ok")
+
+    async def _version(self, _request: web.Request) -> web.Response:
+        return web.json_response({"name": "carillon", "version": __version__})
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        body = prometheus_client.generate_latest()
+        return web.Response(body=body, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
+
+
+def _listen(path: Path) -> socket.socket:
+    """A listening UNIX socket of mode 0600; one that a dead process left behind is replaced."""
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise ControlError(
+            f"the path of the socket {path} is longer than {MAX_SOCKET_PATH} bytes: shorten it"
+        )
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_stale(path)
+        os.fchmod(listener.fileno(), 0o600)  # before bind: the socket's file gets this mode from the start
+        listener.bind(os.fspath(path))
+        path.chmod(0o600)
+        listener.listen(64)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise ControlError(f"the control socket {path} cannot be opened: {error.strerror}") from None
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket on which nobody listens. Raises ControlError when somebody does or it is no socket."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise ControlError(f"{path} should be the control socket, and is something else: remove it")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(os.fspath(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            path.unlink(missing_ok=True)
+            return
+    raise ControlError(f"another process answers on the control socket {path}")
+
+
+async def ask(path: str, resource: str, timeout_s: float = 2.0) -> tuple[int, str]:
+    """GET `resource` from the control API on the UNIX socket `path`: status and text. Raises ControlError."""
+    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(path), timeout=timeout) as session,
+            session.get(f"http://control{resource}") as response,
+        ):
+            return response.status, await response.text()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise ControlError(f"{path}: {error or type(error).__name__}") from None

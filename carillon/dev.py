@@ -1,0 +1,210 @@
+"""`carillon dev`: a private Prosody and every part of carillon, from one command, in one directory."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from carillon import certificate, endpoints, layout, log
+from carillon.control import MAX_SOCKET_PATH
+from carillon.files import write_private
+from carillon.layout import LOOPBACK, Options
+from carillon.part import PARTS
+from carillon.prosody import Prosody
+from carillon.settings import Settings, SettingsError
+from carillon.supervisor import Supervisor, part_argv, part_program, stop_on_signals
+
+logger = structlog.get_logger()
+
+Argv = Callable[[str, Path], tuple[str, ...]]
+"""The command line of a part, by its name and the configuration."""
+
+ENDPOINTS = "endpoints.json"
+
+LONGEST_SOCKET_NAME = len("/component.sock")
+
+
+class DevError(Exception):
+    """`carillon dev` cannot go on; the text says why and what to do."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `carillon dev` to its command line."""
+    add = parser.add_argument
+    add("--dir", type=Path, default=Path(".carillon"), help="where everything is kept (default: .carillon)")
+    add("--domain", metavar="D", default="localhost", help="XMPP domain of the accounts (default: localhost)")
+    add(
+        "--base-port",
+        metavar="N",
+        type=int,
+        default=8080,
+        help=f"HTTP is on N (default: 8080), everything else on ports up to N+{layout.LAST_PORT}",
+    )
+    add(
+        "--address",
+        metavar="A",
+        default=LOOPBACK,
+        help=f"IP address where media and TURN listen and that clients are told (default: {LOOPBACK})",
+    )
+    add(
+        "--http-address",
+        metavar="A",
+        default=LOOPBACK,
+        help=f"IP address of the pages (default: {LOOPBACK}); HTTPS unless it is loopback",
+    )
+    add("--user", metavar="name:password", action="append", default=[], help="have this account (repeatable)")
+
+
+def options_of(arguments: argparse.Namespace) -> Options:
+    """The options as typed values. Raises SettingsError."""
+    return Options(
+        directory=arguments.dir.absolute(),
+        domain=arguments.domain,
+        base_port=arguments.base_port,
+        address=arguments.address,
+        http_address=arguments.http_address,
+        users=tuple(_account(text) for text in arguments.user),
+        overrides=tuple(arguments.overrides),
+    )
+
+
+def _account(text: str) -> tuple[str, str]:
+    name, _, password = text.partition(":")
+    if (
+        not name
+        or not password
+        or not text.isprintable()
+        or set(name) & set(" \"&'/:<>@")
+        or name != name.lower()
+    ):
+        raise SettingsError(
+            "--user must be name:password, the name in lower case and without \" & ' / : < > @"
+        )
+    return name, password
+
+
+def run(options: Options, argv: Argv = part_argv) -> int:
+    """Run everything until SIGINT or SIGTERM.
+
+    Raises DevError, SettingsError, SupervisorError or ProsodyError.
+    """
+    try:
+        return _run(options, argv)
+    except OSError as error:
+        raise DevError(f"{error.filename or options.directory}: {error.strerror or error}") from error
+
+
+def _run(options: Options, argv: Argv) -> int:
+    directory = options.directory
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _lock(directory), _sockets(directory) as sockets:
+        (directory / ENDPOINTS).unlink(missing_ok=True)  # left by one that was killed
+        settings = _prepare(options, sockets)
+        log.set_up(settings.log, "dev")
+        prosody = Prosody(directory / "prosody", settings)
+        prosody.configure()
+        for name, password in options.users:
+            prosody.put_account(name, password)
+        return asyncio.run(_supervise(options, settings, prosody, argv))
+
+
+def _prepare(options: Options, sockets: Path) -> Settings:
+    """Write the configuration and have the secrets and the certificate it names."""
+    directory = options.directory
+    path = directory / "carillon.toml"
+    text, settings = layout.settings(options, path, sockets)
+    obstacles = [why for listener in layout.listeners(settings) if (why := layout.obstacle(listener))]
+    if obstacles:
+        raise DevError("\n".join([*obstacles, "choose other ports with --base-port"]))
+    write_private(path, text)
+    for file in (settings.xmpp.secret_file, settings.turn.secret_file):
+        _ensure_secret(file)
+    if options.https:
+        certificate.ensure(
+            Path(settings.front.certificate),
+            Path(settings.front.key),
+            tuple(dict.fromkeys((options.http_host, LOOPBACK))),
+        )
+    return settings
+
+
+async def _supervise(options: Options, settings: Settings, prosody: Prosody, argv: Argv) -> int:
+    file = options.directory / ENDPOINTS
+    xmpp = prosody.program()
+    parts = [part_program(name, settings, argv(name, settings.path), after=(xmpp.name,)) for name in PARTS]
+    announced = False
+
+    def ready(pids: dict[str, int]) -> None:
+        nonlocal announced
+        endpoints.write(file, settings, pids)
+        if not announced:
+            _announce(options, settings)
+            announced = True
+
+    try:
+        await Supervisor([xmpp, *parts], ready).run(stop_on_signals())
+    finally:
+        file.unlink(missing_ok=True)
+    return 0
+
+
+def _announce(options: Options, settings: Settings) -> None:
+    lines = [
+        "",
+        f"  Meet at   {settings.front.public_url}/meeting   (any word after the slash is a room)",
+        f"  Accounts  on {settings.xmpp.domain}; guests need none",
+        f"  All of it {options.directory} (endpoints.json says where everything is)",
+        "  Ctrl-C stops everything.",
+        "",
+    ]
+    if options.https:
+        lines.insert(
+            2, "            The certificate is self-signed: the browser asks once whether you trust it."
+        )
+    print("\n".join(lines), flush=True)
+
+
+def _ensure_secret(path: Path) -> None:
+    """Make a secret unless there is one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        write_private(path, secrets.token_hex(32) + "\n")
+
+
+@contextmanager
+def _lock(directory: Path) -> Iterator[None]:
+    """Keep a second `carillon dev` out of the directory."""
+    with (directory / "lock").open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise DevError(f"another carillon dev (pid {file.read(20)}) runs in {directory}") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+@contextmanager
+def _sockets(directory: Path) -> Iterator[Path]:
+    """A directory for the control sockets: `run` in `directory`, or a short one if that path is too long."""
+    own = directory / "run"
+    if len(os.fsencode(own)) + LONGEST_SOCKET_NAME <= MAX_SOCKET_PATH:
+        yield own
+        return
+    short = Path(tempfile.mkdtemp(prefix="carillon-"))
+    try:
+        yield short
+    finally:
+        shutil.rmtree(short, ignore_errors=True)

@@ -1,0 +1,48 @@
+"""`endpoints.json`: where everything of a running `carillon dev` is found, for scripts and tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from carillon.files import write_private
+from carillon.part import PARTS, control_socket
+from carillon.settings import Settings
+
+
+def write(path: Path, settings: Settings, pids: Mapping[str, int]) -> None:
+    """Put the file into place, whole. What does not exist yet is null."""
+    write_private(path, json.dumps(of(settings, pids), indent=2) + "\n")
+
+
+def of(settings: Settings, pids: Mapping[str, int]) -> dict[str, object]:
+    """The content of the file; `pids` are the process ids by name (xmpp and the parts)."""
+    xmpp, turn, bridge = settings.xmpp, settings.turn, settings.bridge
+    http = settings.front.public_url
+    return {
+        "config": str(settings.path),
+        "domain": xmpp.domain,
+        "guest_domain": xmpp.guest_domain,
+        "muc": xmpp.muc,
+        "focus": settings.focus.domain,
+        "proxy": None,
+        "http": http,
+        "bosh": None,
+        "websocket": urlsplit(http)._replace(scheme="wss" if http.startswith("https") else "ws").geturl()
+        + "/xmpp-websocket",
+        "c2s": [xmpp.server, xmpp.c2s_port],
+        "component": [xmpp.server, xmpp.component_port, str(xmpp.secret_file)],
+        "turn": {
+            "host": turn.advertise,
+            "udp": turn.udp_port,
+            "tcp": turn.tcp_port,
+            "tls": None,
+            "secret_file": str(turn.secret_file),
+        },
+        "socks5": None,
+        "bridge": {"rest": f"http://{bridge.rest}", "media": [bridge.advertise, bridge.port]},
+        "control": {name: control_socket(name, settings) or None for name in PARTS},
+        "pids": {name: pids.get(name) for name in ("xmpp", *PARTS)},
+    }

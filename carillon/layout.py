@@ -1,0 +1,164 @@
+"""Where `carillon dev` puts things: ports counted from a base port, files in its directory, as settings."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from carillon import toml
+from carillon.settings import Settings, SettingsError, override_values, parse
+from carillon.settings_rules import host_and_port
+
+LAST_PORT = 299
+"""The last port of the layout, counted from the base port."""
+
+RELAY_PORTS = (100, 299)
+"""First and last port of the relayed transport addresses, counted from the base port."""
+
+LOOPBACK = "127.0.0.1"
+"""Where everything listens that only carillon and Prosody themselves speak to."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line of `carillon dev` says."""
+
+    directory: Path
+    domain: str = "localhost"
+    base_port: int = 8080
+    address: str = LOOPBACK
+    http_address: str = LOOPBACK
+    users: tuple[tuple[str, str], ...] = ()
+    overrides: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.base_port <= 65535 - LAST_PORT:
+            raise SettingsError(f"--base-port must be between 1 and {65535 - LAST_PORT}")
+        for option, text in (("--address", self.address), ("--http-address", self.http_address)):
+            try:
+                ipaddress.ip_address(text)
+            except ValueError:
+                raise SettingsError(f"{option} must be an IP address, not {text!r}") from None
+
+    @property
+    def https(self) -> bool:
+        """Whether the pages need HTTPS: browsers give camera and microphone only to it and to loopback."""
+        return not ipaddress.ip_address(self.http_address).is_loopback
+
+    @property
+    def http_host(self) -> str:
+        """The address that people type: where the front listens, or this machine's own address."""
+        address = ipaddress.ip_address(self.http_address)
+        return own_address(address.version) if address.is_unspecified else str(address)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port that something of the deployment is going to listen on."""
+
+    what: str
+    address: str
+    port: int
+    kind: socket.SocketKind
+
+
+def settings(options: Options, path: Path, sockets: Path) -> tuple[str, Settings]:
+    """The configuration for `path`, as text and read. Raises SettingsError, naming a wrong `--set`."""
+    table = _table(options, sockets)
+    parse(toml.dumps(table), path, options.overrides)  # says what is wrong with an override as it was written
+    for section, keys in override_values(options.overrides).items():
+        table.setdefault(section, {}).update(keys)
+    text = "# Written by carillon dev, anew at each start.\n\n" + toml.dumps(table)
+    return text, parse(text, path)
+
+
+def _table(options: Options, sockets: Path) -> dict[str, dict[str, object]]:
+    n = options.base_port
+    scheme, ws = ("https", "wss") if options.https else ("http", "ws")
+    http_host = f"{bracketed(options.http_host)}:{n}"
+    rest = f"{LOOPBACK}:{n + 3}"
+    front = {"certificate": "certs/front.pem", "key": "certs/front.key"} if options.https else {}
+    return {
+        "xmpp": {
+            "domain": options.domain,
+            "server": LOOPBACK,
+            "c2s_port": n + 1,
+            "component_port": n + 2,
+            "secret_file": "secrets/component",
+        },
+        "focus": {"bridge": f"http://{rest}", "control": f"{sockets / 'component.sock'}"},
+        "bridge": {
+            "rest": rest,
+            "address": options.address,
+            "port": n + 4,
+            "websocket_url": f"{ws}://{http_host}/colibri-ws",
+            "control": f"{sockets / 'bridge.sock'}",
+        },
+        "turn": {
+            "address": options.address,
+            "udp_port": n + 5,
+            "tcp_port": n + 5,
+            "relay_ports": [n + RELAY_PORTS[0], n + RELAY_PORTS[1]],
+            "secret_file": "secrets/turn",
+            "control": f"{sockets / 'relay.sock'}",
+        },
+        "front": {
+            "address": options.http_address,
+            "port": n,
+            "public_url": f"{scheme}://{http_host}",
+            "control": f"{sockets / 'front.sock'}",
+            **front,
+        },
+    }
+
+
+def listeners(settings: Settings) -> list[Listener]:
+    """Every port of the deployment that must be free (a relayed address may skip one that is not)."""
+    xmpp, bridge, turn, front = settings.xmpp, settings.bridge, settings.turn, settings.front
+    rest_address, rest_port = host_and_port(bridge.rest)
+    tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
+    return [
+        Listener("the HTTP front", front.address, front.port, tcp),
+        Listener("Prosody's client port", xmpp.server, xmpp.c2s_port, tcp),
+        Listener("Prosody's component port", xmpp.server, xmpp.component_port, tcp),
+        Listener("the bridge's REST API", rest_address, rest_port, tcp),
+        Listener("the bridge's media", bridge.address, bridge.port, udp),
+        Listener("TURN over UDP", turn.address, turn.udp_port, udp),
+        Listener("TURN over TCP", turn.address, turn.tcp_port, tcp),
+    ]
+
+
+def obstacle(listener: Listener) -> str | None:
+    """Why nothing can listen there, in words with the port's number, or None."""
+    family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
+    name = "TCP" if listener.kind is socket.SOCK_STREAM else "UDP"
+    with socket.socket(family, listener.kind) as probe:
+        if listener.kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers themselves do
+        try:
+            probe.bind((listener.address, listener.port))
+        except OSError as error:
+            place = f"{name} port {listener.port} of {listener.address}"
+            return f"{place}, needed for {listener.what}, cannot be used: {error.strerror}"
+    return None
+
+
+def bracketed(address: str) -> str:
+    """An IP address as it stands in a URL."""
+    return f"[{address}]" if ":" in address else address
+
+
+def own_address(version: int) -> str:
+    """The address from which this machine would speak to others; loopback when it has no network."""
+    family, elsewhere, loopback = {
+        4: (socket.AF_INET, "192.0.2.1", LOOPBACK),
+        6: (socket.AF_INET6, "2001:db8::1", "::1"),
+    }[version]
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((elsewhere, 9))  # chooses a route; sends nothing
+            return str(probe.getsockname()[0])
+    except OSError:
+        return loopback

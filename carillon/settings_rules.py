@@ -1,0 +1,199 @@
+"""What the value of a setting may be: its type, as the dataclass says, and its range."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from carillon.settings_source import Value
+
+MAX_LIST = 1000
+"""Entries a list may have; more is a mistake."""
+
+_DOMAIN = re.compile(r"[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*")
+
+_Rule = Callable[[Any], str | None]
+"""Takes a value of the right type, gives what is wrong with it or None."""
+
+
+def typed(value: Value, kind: object, directory: Path) -> Any:
+    """The value as its field's type `kind`; a Path becomes absolute. Raises SettingsError."""
+    raw = value.value
+    if kind is bool and isinstance(raw, bool):
+        return raw
+    if kind is int and _is_int(raw):
+        return raw
+    if kind is float and (_is_int(raw) or isinstance(raw, float)) and math.isfinite(raw):  # type: ignore[arg-type]
+        return float(raw)  # type: ignore[arg-type]
+    if kind is str and _is_text(raw):
+        return raw
+    if kind is Path and _is_text(raw) and raw:
+        return directory / raw  # type: ignore[operator]
+    if kind == tuple[str, ...] and _is_list_of(raw, _is_text):
+        return tuple(raw)  # type: ignore[arg-type]
+    if kind == tuple[int, int] and _is_list_of(raw, _is_int) and len(raw) == 2:  # type: ignore[arg-type]
+        return tuple(raw)  # type: ignore[arg-type]
+    raise value.refuse(f"must be {_WORDS[kind]}, not {raw!r:.60}")
+
+
+def check(value: Value, found: Any) -> None:
+    """Raise SettingsError when `found`, of the right type, is out of the range of its setting."""
+    rule = _RULES.get(value.name, _positive if _is_int(found) or isinstance(found, float) else None)
+    why = rule(found) if rule else None
+    if why:
+        raise value.refuse(f"{why}, not {value.value!r:.60}")
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Take `address:port` apart; an IPv6 address stands in brackets. Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
+        raise ValueError(text)
+    bracketed = host.startswith("[") and host.endswith("]")
+    address = ipaddress.ip_address(host[1:-1] if bracketed else host)
+    if bracketed != (address.version == 6):
+        raise ValueError(text)
+    return str(address), int(port)
+
+
+def _is_int(raw: object) -> bool:
+    return isinstance(raw, int) and not isinstance(raw, bool)
+
+
+def _is_text(raw: object) -> bool:
+    return isinstance(raw, str) and (raw.isprintable() or not raw)
+
+
+def _is_list_of(raw: object, is_kind: Callable[[object], bool]) -> bool:
+    return isinstance(raw, list) and len(raw) <= MAX_LIST and all(map(is_kind, raw))
+
+
+_WORDS: dict[object, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text of printable characters",
+    Path: "the name of a file",
+    tuple[str, ...]: "a list of texts",
+    tuple[int, int]: "a list of two whole numbers",
+}
+
+
+def _positive(found: float) -> str | None:
+    return None if found > 0 else "must be more than 0"
+
+
+def _not_negative(found: float) -> str | None:
+    return None if found >= 0 else "must not be negative"
+
+
+def _port(found: int) -> str | None:
+    return None if 1 <= found <= 65535 else "must be a port, 1 to 65535"
+
+
+def _port_range(found: tuple[int, int]) -> str | None:
+    first, last = found
+    return None if 1 <= first <= last <= 65535 else "must be a first and a last port between 1 and 65535"
+
+
+def _domain(found: str) -> str | None:
+    good = len(found) <= 255 and _DOMAIN.fullmatch(found) and found == found.lower()
+    return None if good else "must be a domain name in lower case"
+
+
+def _host(found: str) -> str | None:
+    return _address(found) and _domain(found) and "must be an IP address or the name of a host"
+
+
+def _address(found: str) -> str | None:
+    try:
+        ipaddress.ip_address(found)
+    except ValueError:
+        return "must be an IP address"
+    return None
+
+
+def _listener(found: str) -> str | None:
+    try:
+        host_and_port(found)
+    except ValueError:
+        return 'must be "address:port"'
+    return None
+
+
+def _listeners(found: tuple[str, ...]) -> str | None:
+    return next((f'{text!r} must be "address:port"' for text in found if _listener(text)), None)
+
+
+def _networks(found: tuple[str, ...]) -> str | None:
+    for text in found:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            return f"needs networks like 10.0.0.0/8 ({error})"
+    return None
+
+
+def _url(*schemes: str, path: bool = True) -> _Rule:
+    def rule(found: str) -> str | None:
+        wrong = f"must be an address that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+        try:
+            parts = urlsplit(found)
+            good = parts.scheme in schemes and parts.hostname and (parts.port is None or parts.port > 0)
+        except ValueError:
+            return wrong
+        if not good or parts.query or parts.fragment or (not path and parts.path):
+            return wrong if not good or path else f"{wrong}, without a path"
+        return None
+
+    return rule
+
+
+def _origins(found: tuple[str, ...]) -> str | None:
+    rule = _url("http", "https", path=False)
+    return next((f"{text!r}: {why}" for text in found if (why := rule(text))), None)
+
+
+def _choice(*choices: str) -> _Rule:
+    return lambda found: None if found in choices else f"must be one of {', '.join(choices)}"
+
+
+def _or_empty(rule: _Rule) -> _Rule:
+    return lambda found: rule(found) if found else None
+
+
+_RULES: dict[str, _Rule] = {
+    "xmpp.domain": _domain,
+    "xmpp.guest_domain": _or_empty(_domain),
+    "xmpp.muc": _or_empty(_domain),
+    "xmpp.server": _host,
+    "xmpp.c2s_port": _port,
+    "xmpp.component_port": _port,
+    "focus.domain": _or_empty(_domain),
+    "focus.bridge": _url("http", "https"),
+    "focus.restart_interval_s": _not_negative,
+    "bridge.rest": _listener,
+    "bridge.address": _address,
+    "bridge.advertise": _or_empty(_address),
+    "bridge.port": _port,
+    "bridge.websocket_url": _url("ws", "wss"),
+    "turn.address": _address,
+    "turn.advertise": _or_empty(_address),
+    "turn.udp_port": _port,
+    "turn.tcp_port": _port,
+    "turn.relay_ports": _port_range,
+    "turn.allow_peers": _networks,
+    "turn.bridges": _listeners,
+    "front.address": _address,
+    "front.port": _port,
+    "front.public_url": _or_empty(_url("http", "https", path=False)),
+    "front.origins": _origins,
+    "log.level": _choice("debug", "info", "warning", "error"),
+    "log.format": _choice("text", "json"),
+}
+"""The rule of each setting; a number without one must be positive."""

@@ -1,0 +1,113 @@
+"""Where settings come from: TOML texts and `section.key=VALUE` overrides, each value with its origin."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+Known = Mapping[str, Mapping[str, object]]
+"""The known keys (and their types) of each known section."""
+
+
+class SettingsError(Exception):
+    """A configuration that cannot be used; the text names file, line and what to do."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of the configuration, and where it stands (for the message when it is wrong)."""
+
+    section: str
+    key: str
+    value: object
+    origin: str
+
+    @property
+    def name(self) -> str:
+        """`section.key`."""
+        return f"{self.section}.{self.key}"
+
+    def refuse(self, why: str) -> SettingsError:
+        """The error that says what is wrong with this value."""
+        return SettingsError(f"{self.origin}: {self.name} {why}")
+
+
+def values_of_text(text: str, path: Path, known: Known) -> Iterator[Value]:
+    """The values of one TOML text that stands in `path`, each with its line. Raises SettingsError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{path}: is nested too deeply") from None
+    for section, keys in document.items():
+        origin = f"{path}:{_line(text, section)}"
+        if not isinstance(keys, dict):
+            where = [name for name, names in known.items() if section in names]
+            hint = f"; it belongs under [{where[0]}]" if where else ""
+            raise SettingsError(f"{origin}: {section} stands outside of any section{hint}")
+        require_known(Value(section, "", None, origin), known)
+        for key, value in keys.items():
+            found = Value(section, key, value, f"{path}:{_line(text, section, key)}")
+            require_known(found, known)
+            yield found
+
+
+def value_of_override(override: str, known: Known) -> Value:
+    """The value of one `section.key=VALUE`, VALUE being TOML. Raises SettingsError."""
+    origin = f"--set {override!r}"
+    name, equals, text = override.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not (equals and dot and section and key):
+        raise SettingsError(f"{origin}: write it as section.key=VALUE")
+    require_known(Value(section, key, None, origin), known)
+    try:
+        document = tomllib.loads(f"value = {text.strip()}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        document = {}
+    if list(document) != ["value"]:
+        raise SettingsError(f"{origin}: not a TOML value; a text needs quotes: --set '{section}.{key}=\"…\"'")
+    return Value(section, key, document["value"], origin)
+
+
+def require_known(value: Value, known: Known) -> None:
+    """Raise SettingsError with the nearest known name when section or key (unless empty) is unknown."""
+    keys = known.get(value.section)
+    if keys is None:
+        hint = _nearest(value.section, known)
+        raise SettingsError(f"{value.origin}: unknown section [{value.section}]{hint}")
+    if not value.key or value.key in keys:
+        return
+    elsewhere = [section for section, names in known.items() if value.key in names]
+    hint = f"; it belongs under [{elsewhere[0]}]" if elsewhere else _nearest(value.key, keys)
+    raise SettingsError(f"{value.origin}: unknown key {value.key} in [{value.section}]{hint}")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a message: the known name that looks most like `name`, or all of them."""
+    known = list(known)
+    matches = difflib.get_close_matches(name, known, n=1)
+    if matches:
+        return f"; did you mean {matches[0]}?"
+    return f"; known: {', '.join(known)}" if known else "; it has no settings"
+
+
+def _line(text: str, section: str, key: str = "") -> int:
+    """The line where a section or one of its keys stands; for unusual TOML the nearest line above it."""
+    current, best = "", 1
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.partition("#")[0].replace('"', "").replace("'", "").strip()
+        if bare.startswith("["):
+            current = bare.strip("[] ")
+            if current == section:
+                best = number
+        else:
+            name = "".join(bare.partition("=")[0].split())
+            if (key and current == section and name == key) or (not current and name == f"{section}.{key}"):
+                return number
+            if not current and name in (section, f"{section}.{key}"):
+                best = number
+    return best

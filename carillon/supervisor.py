@@ -1,0 +1,267 @@
+"""Keeps programs running: starts them as child processes, waits until they answer, restarts what dies.
+
+Each child is the leader of a session of its own: Ctrl-C at the terminal reaches the supervisor alone, which
+stops the children in order, and a signal to the child's group reaches what the child has started. When the
+supervisor itself is killed, the kernel sends SIGTERM to the children (PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from carillon import log
+from carillon.control import ControlError, ask
+from carillon.part import PARTS, control_socket
+from carillon.settings import Settings
+
+logger = structlog.get_logger()
+
+EXIT_CONFIGURATION = 2
+"""Exit status of a child whose configuration is wrong: another try cannot help."""
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class SupervisorError(Exception):
+    """A program does not come up; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Something to keep running."""
+
+    name: str
+    argv: tuple[str, ...]
+    trouble: Callable[[], Awaitable[str | None]]
+    """Asks the program whether it answers: None, or in words why not. Must not raise or take long."""
+    after: tuple[str, ...] = ()
+    """Programs that must answer before this one starts, and that stop after it."""
+    output: Path | None = None
+    """Where standard output and error go; None: where the supervisor's own go."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The times of a supervisor, in seconds."""
+
+    start_s: float = 60.0
+    """All programs must answer after this time."""
+    first_pause_s: float = 0.25
+    longest_pause_s: float = 15.0
+    """Pause before a restart: doubled each time, up to the longest."""
+    settled_s: float = 30.0
+    """A program that has run so long begins with the first pause again."""
+    stop_s: float = 6.0
+    """From SIGTERM to SIGKILL: longer than a part gives itself to stop."""
+    ask_s: float = 0.1
+    """Between two questions whether a program answers."""
+
+
+class Supervisor:
+    """Runs `programs`. `on_ready` gets their process ids when all answer, and again after each restart."""
+
+    START_TRIES = 3
+    """A program that dies so often before all have answered for the first time will not come up."""
+
+    def __init__(
+        self,
+        programs: Iterable[Program],
+        on_ready: Callable[[dict[str, int]], None],
+        pace: Pace | None = None,
+    ) -> None:
+        self._programs = tuple(programs)
+        self._on_ready = on_ready
+        self._pace = pace or Pace()
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._answers = {program.name: asyncio.Event() for program in self._programs}
+        self._last_trouble: dict[str, str] = {}
+        self._came_up = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep everything running until `stop` is set.
+
+        Raises SupervisorError when a program does not come up. However it ends, no child is left.
+        """
+        keepers = [asyncio.create_task(self._keep(program)) for program in self._programs]
+        overdue = asyncio.create_task(self._refuse_late_start())
+        stopped = asyncio.create_task(_wait(stop))
+        tasks = (stopped, overdue, *keepers)
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._stop_all()
+
+    async def _refuse_late_start(self) -> None:
+        await asyncio.sleep(self._pace.start_s)
+        if self._came_up:
+            await asyncio.Event().wait()
+        silent = [name for name, answers in self._answers.items() if not answers.is_set()]
+        why = "; ".join(f"{name}: {self._last_trouble.get(name, 'not started')}" for name in silent)
+        raise SupervisorError(f"not everything answers after {self._pace.start_s:.0f} s: {why}")
+
+    async def _keep(self, program: Program) -> None:
+        """Start `program` again and again."""
+        for name in program.after:
+            await self._answers[name].wait()
+        pause_s, deaths = self._pace.first_pause_s, 0
+        while True:
+            started = asyncio.get_running_loop().time()
+            process = await self._spawn(program)
+            asks = asyncio.create_task(self._wait_until_it_answers(program, process.pid))
+            exits = asyncio.create_task(process.wait())
+            try:
+                await asyncio.wait((asks, exits), return_when=asyncio.FIRST_COMPLETED)
+                if asks.done():
+                    asks.result()  # raises what on_ready has raised
+                status = await exits
+            finally:
+                asks.cancel()
+                exits.cancel()
+            self._answers[program.name].clear()
+            _signal_group(process.pid, signal.SIGKILL)  # what the child itself had started
+            deaths += 1
+            words = _words(status)
+            if not self._came_up and (status == EXIT_CONFIGURATION or deaths >= self.START_TRIES):
+                raise SupervisorError(f"{program.name} does not start: it {words}{_tail(program.output)}")
+            if asyncio.get_running_loop().time() - started >= self._pace.settled_s:
+                pause_s = self._pace.first_pause_s
+            logger.warning("died and is started again", program=program.name, how=words, pause_s=pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, self._pace.longest_pause_s)
+
+    async def _spawn(self, program: Program) -> asyncio.subprocess.Process:
+        output = program.output.open("ab") if program.output else None
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *program.argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output or sys.stderr,
+                stderr=output or sys.stderr,
+                start_new_session=True,
+                preexec_fn=_die_with(os.getpid()),
+            )
+        except OSError as error:
+            raise SupervisorError(
+                f"{program.name} cannot be started: {program.argv[0]}: {error.strerror}"
+            ) from None
+        finally:
+            if output:
+                output.close()
+        self._processes[program.name] = process
+        return process
+
+    async def _wait_until_it_answers(self, program: Program, pid: int) -> None:
+        while trouble := await program.trouble():
+            self._last_trouble[program.name] = trouble
+            await asyncio.sleep(self._pace.ask_s)
+        self._answers[program.name].set()
+        logger.info("answers", program=program.name, pid=pid)
+        if all(answers.is_set() for answers in self._answers.values()):
+            self._came_up = True
+            self._on_ready({name: process.pid for name, process in self._processes.items()})
+
+    async def _stop_all(self) -> None:
+        """Stop every child: first those that need others, then the rest."""
+        dependent = [program.name for program in self._programs if program.after]
+        rest = [program.name for program in self._programs if not program.after]
+        for names in (dependent, rest):
+            processes = [self._processes[name] for name in names if name in self._processes]
+            await asyncio.gather(*(self._stop(process) for process in processes))
+
+    async def _stop(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            _signal_group(process.pid, signal.SIGTERM)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), self._pace.stop_s)
+        _signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """What a child does before it becomes its program: tie its life to the supervisor's."""
+
+    def tie() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # the supervisor died before the line above
+            os._exit(1)
+
+    return tie
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _words(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}"
+    return f"was ended by {signal.Signals(-status).name}"
+
+
+def _tail(output: Path | None) -> str:
+    """The last lines of what a program wrote into its file, to show beside the failure."""
+    if output is None or not output.exists():
+        return ""
+    lines = output.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
+    return "".join(f"\n    {log.escaped(line)}" for line in lines)
+
+
+def part_program(
+    name: str, settings: Settings, argv: tuple[str, ...], after: tuple[str, ...] = ()
+) -> Program:
+    """The program of one part, asked through its control API."""
+    path = control_socket(name, settings)
+
+    async def trouble() -> str | None:
+        if not path:
+            return None
+        try:
+            status, text = await ask(path, "/about/health")
+        except ControlError as error:
+            return str(error)
+        return None if status == 200 else text.strip() or f"status {status}"
+
+    return Program(name, argv, trouble, after)
+
+
+def part_argv(name: str, config: Path, overrides: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The command line of one part."""
+    sets = (word for override in overrides for word in ("--set", override))
+    return (sys.executable, "-m", "carillon", name, "--config", str(config), *sets)
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGINT and SIGTERM set in the running loop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def run_parts(settings: Settings, overrides: tuple[str, ...]) -> int:
+    """`carillon run`: keep every part of one configuration running until SIGTERM or SIGINT."""
+    log.set_up(settings.log, "supervisor")
+    programs = [part_program(name, settings, part_argv(name, settings.path, overrides)) for name in PARTS]
+    await Supervisor(programs, lambda pids: logger.info("every part answers", **pids)).run(stop_on_signals())
+    return 0

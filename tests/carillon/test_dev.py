@@ -1,0 +1,351 @@
+"""`carillon dev` with a real Prosody and stub parts: the directory, the accounts, the ports, the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from carillon.certificate import LIFE
+from carillon.part import PARTS
+from tests.carillon.xmpp_login import LoginError, Stream, anonymous_login, scram_login
+from tests.dev_server import DevServer, DevServerError, free_base_port
+
+STUB_DEV = (sys.executable, str(Path(__file__).with_name("stub_dev.py")))
+
+
+def dev(directory: Path, *options: str, base_port: int | None = None) -> DevServer:
+    return DevServer(directory, *options, base_port=base_port, start_timeout_s=30, command=STUB_DEV)
+
+
+def until(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.02)
+
+
+def processes_of(directory: Path) -> list[str]:
+    """The command lines of all processes that name the directory."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(directory) in line:
+            found.append(line)
+    return found
+
+
+def c2s(server: DevServer) -> tuple[str, int]:
+    host, port = server.endpoints["c2s"]
+    return host, port
+
+
+def test_endpoints_say_where_everything_is(tmp_path: Path) -> None:
+    with dev(tmp_path / "d", "--domain", "meet.example") as server:
+        n, found = server.base_port, server.endpoints
+        secrets = tmp_path / "d" / "secrets"
+        pids = found.pop("pids")
+        control = found.pop("control")
+        assert found == {
+            "config": str(tmp_path / "d" / "carillon.toml"),
+            "domain": "meet.example",
+            "guest_domain": "guest.meet.example",
+            "muc": "conference.meet.example",
+            "focus": "focus.meet.example",
+            "proxy": None,
+            "http": f"http://127.0.0.1:{n}",
+            "bosh": None,
+            "websocket": f"ws://127.0.0.1:{n}/xmpp-websocket",
+            "c2s": ["127.0.0.1", n + 1],
+            "component": ["127.0.0.1", n + 2, str(secrets / "component")],
+            "turn": {
+                "host": "127.0.0.1",
+                "udp": n + 5,
+                "tcp": n + 5,
+                "tls": None,
+                "secret_file": str(secrets / "turn"),
+            },
+            "socks5": None,
+            "bridge": {"rest": f"http://127.0.0.1:{n + 3}", "media": ["127.0.0.1", n + 4]},
+        }
+        assert set(pids) == {"xmpp", *PARTS}
+        assert set(control) == set(PARTS)
+        assert all(Path(path).is_socket() for path in control.values())
+        assert f"http://127.0.0.1:{n}/meeting" in server.log()
+
+
+def test_guests_and_accounts_log_in_and_a_restart_keeps_them(tmp_path: Path) -> None:
+    server = dev(tmp_path / "d", "--user", "alice:wonder land", "--user", "bob.é:pass:wörd")
+    with server:
+        assert "@guest.localhost/" in anonymous_login(c2s(server), "guest.localhost")
+        assert scram_login(c2s(server), "localhost", "alice", "wonder land").startswith("alice@localhost/")
+        assert scram_login(c2s(server), "localhost", "bob.é", "pass:wörd").startswith("bob.é@localhost/")
+        with pytest.raises(LoginError, match="not-authorized"):
+            scram_login(c2s(server), "localhost", "alice", "wrong")
+        with pytest.raises(LoginError):
+            anonymous_login(c2s(server), "localhost")
+        secrets = {path: path.read_text() for path in (tmp_path / "d" / "secrets").iterdir()}
+    assert len(secrets) == 2
+    assert len(set(secrets.values())) == 2
+    with dev(tmp_path / "d", "--user", "carol:c", base_port=server.base_port) as again:
+        assert {path: path.read_text() for path in secrets} == secrets
+        assert all(path.stat().st_mode & 0o777 == 0o600 for path in secrets)
+        assert scram_login(c2s(again), "localhost", "alice", "wonder land")
+        assert scram_login(c2s(again), "localhost", "carol", "c")
+    with dev(tmp_path / "d", "--user", "alice:new") as changed:
+        assert scram_login(c2s(changed), "localhost", "alice", "new")
+        with pytest.raises(LoginError):
+            scram_login(c2s(changed), "localhost", "alice", "wonder land")
+
+
+def test_prosody_listens_where_it_is_told_and_nowhere_else(tmp_path: Path) -> None:
+    with dev(tmp_path / "d") as server:
+        pid = server.endpoints["pids"]["xmpp"]
+        inodes = {
+            str(link.readlink())[len("socket:[") : -1]
+            for link in Path(f"/proc/{pid}/fd").iterdir()
+            if "socket" in str(link.readlink())
+        }
+        rows = [
+            line.split()
+            for kind in ("tcp", "tcp6")
+            for line in Path(f"/proc/{pid}/net/{kind}").read_text().splitlines()[1:]
+        ]
+        listening = {row[1] for row in rows if row[3] == "0A" and row[9] in inodes}
+        loopback = "0100007F"
+        assert listening == {f"{loopback}:{server.base_port + offset:04X}" for offset in (1, 2)}
+
+
+def test_the_server_tells_its_users_where_the_relay_is(tmp_path: Path) -> None:
+    with dev(tmp_path / "d") as server, Stream(c2s(server), "guest.localhost") as stream:
+        stream.ask("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>", "<success")
+        stream.bind()
+        query = "<iq type='get' id='x' to='guest.localhost'><services xmlns='urn:xmpp:extdisco:2'/></iq>"
+        answer = stream.ask(query, "</iq>")
+        services = re.findall("<service [^>]*>", answer)
+        turn = [service for service in services if "type='turn'" in service]
+        assert {transport for service in turn for transport in re.findall("transport='(...)'", service)} == {
+            "udp",
+            "tcp",
+        }
+        for service in turn:
+            assert f"port='{server.base_port + 5}'" in service
+            assert "host='127.0.0.1'" in service
+            assert re.search(r"username='\d{10}'", service)
+            assert "password='" in service
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_soon(tmp_path: Path, number: signal.Signals) -> None:
+    server = dev(tmp_path / "d")
+    with server:
+        assert len(processes_of(tmp_path)) == 2 + len(PARTS)
+        begin = time.monotonic()
+        assert server.stop(number) == 0
+        assert time.monotonic() - begin < 5
+    assert not processes_of(tmp_path)
+    assert not server.endpoints_file.exists()
+    assert not list((tmp_path / "d" / "run").iterdir())
+
+
+def test_nothing_outlives_a_killed_dev_and_the_next_one_starts(tmp_path: Path) -> None:
+    server = dev(tmp_path / "d")
+    with server:
+        os.kill(server.pid, signal.SIGKILL)
+        until(lambda: not processes_of(tmp_path))
+    with dev(tmp_path / "d", base_port=server.base_port):
+        pass
+
+
+@pytest.mark.parametrize("name", ["xmpp", "bridge"])
+def test_what_dies_comes_back_and_endpoints_say_its_new_process(tmp_path: Path, name: str) -> None:
+    with dev(tmp_path / "d") as server:
+        before = server.endpoints["pids"]
+        os.kill(before[name], signal.SIGKILL)
+        until(lambda: server.endpoints["pids"] != before)
+        after = server.endpoints["pids"]
+        assert {key for key in after if after[key] != before[key]} == {name}
+        assert anonymous_login(c2s(server), "guest.localhost")
+
+
+def test_two_run_side_by_side(tmp_path: Path) -> None:
+    base = free_base_port()
+    with dev(tmp_path / "a", base_port=base) as first, dev(tmp_path / "b", base_port=base + 300) as second:
+        assert anonymous_login(c2s(first), "guest.localhost")
+        assert anonymous_login(c2s(second), "guest.localhost")
+
+
+def refusal(*arguments: object, directory: Path) -> tuple[int, str]:
+    """The exit status and the words of a `carillon dev` that does not start."""
+    argv = [*STUB_DEV, "--dir", str(directory), *map(str, arguments)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("offset", "kind", "what"),
+    [
+        (0, socket.SOCK_STREAM, "the HTTP front"),
+        (2, socket.SOCK_STREAM, "Prosody's component port"),
+        (4, socket.SOCK_DGRAM, "the bridge's media"),
+        (5, socket.SOCK_DGRAM, "TURN over UDP"),
+    ],
+)
+def test_a_port_in_use_is_named(tmp_path: Path, offset: int, kind: socket.SocketKind, what: str) -> None:
+    base = free_base_port()
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", base + offset))
+        if kind is socket.SOCK_STREAM:
+            taken.listen()
+        status, words = refusal("--base-port", base, directory=tmp_path / "d")
+    assert status == 1
+    assert (
+        f" port {base + offset} of 127.0.0.1, needed for {what}, cannot be used: Address already in use"
+        in words
+    )
+
+
+def test_a_second_one_in_the_same_directory_is_refused(tmp_path: Path) -> None:
+    with dev(tmp_path / "d") as server:
+        status, words = refusal("--base-port", server.base_port + 300, directory=tmp_path / "d")
+        assert (status, words) == (
+            1,
+            f"carillon: another carillon dev (pid {server.pid}) runs in {tmp_path / 'd'}\n",
+        )
+        assert server.endpoints_file.exists()
+
+
+def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert refusal(directory=tmp_path / "file") == (1, f"carillon: {tmp_path / 'file'}: File exists\n")
+    assert refusal(directory=tmp_path / "file" / "d") == (
+        1,
+        f"carillon: {tmp_path / 'file' / 'd'}: Not a directory\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--base-port", "65400"], "--base-port must be between 1 and 65236"),
+        (["--address", "localhost"], "--address must be an IP address, not 'localhost'"),
+        (["--address", "0.0.0.0"], "bridge.address is every address: set bridge.advertise"),
+        (["--http-address", ""], "--http-address must be an IP address"),
+        (["--user", "alice"], "--user must be name:password"),
+        (["--user", "Alice:a"], "--user must be name:password"),
+        (["--user", "a@b:c"], "--user must be name:password"),
+        (["--domain", "a b"], "xmpp.domain must be a domain name"),
+        (["--set", "front.prt=1"], "--set 'front.prt=1': unknown key prt in [front]; did you mean port?"),
+        (["--set", "front.port=0"], "--set 'front.port=0': front.port must be a port"),
+    ],
+)
+def test_a_wrong_option_is_refused_in_words(tmp_path: Path, arguments: list[str], says: str) -> None:
+    status, words = refusal(*arguments, directory=tmp_path / "d")
+    assert status == 2
+    assert says in words
+    assert len(words.splitlines()) == 1
+
+
+def test_an_override_reaches_the_generated_configuration_and_prosody(tmp_path: Path) -> None:
+    base = free_base_port()
+    with dev(
+        tmp_path / "d",
+        "--set",
+        f"turn.tcp_port={base + 9}",
+        "--set",
+        "xmpp.guest_domain='visitors.x'",
+        base_port=base,
+    ) as server:
+        assert server.endpoints["turn"]["tcp"] == base + 9
+        assert f"tcp_port = {base + 9}" in Path(server.endpoints["config"]).read_text()
+        assert anonymous_login(c2s(server), "visitors.x")
+
+
+def test_a_directory_with_a_very_long_name_works_and_leaves_nothing_in_tmp(tmp_path: Path) -> None:
+    directory = tmp_path / ("long" * 30) / "d"
+    with dev(directory) as server:
+        sockets = [Path(path) for path in server.endpoints["control"].values()]
+        assert all(path.is_socket() for path in sockets)
+        assert sockets[0].parent.parent == Path(tempfile.gettempdir())
+        assert sockets[0].parent.stat().st_mode & 0o777 == 0o700
+    assert not sockets[0].parent.exists()
+
+
+def test_a_directory_with_odd_characters_works(tmp_path: Path) -> None:
+    with dev(tmp_path / 'a "b" $c \\ é [[') as server:
+        assert anonymous_login(c2s(server), "guest.localhost")
+
+
+def test_pages_for_other_machines_get_https_with_a_certificate_for_the_address(tmp_path: Path) -> None:
+    with dev(tmp_path / "d", "--http-address", "0.0.0.0") as server:
+        http, websocket = server.endpoints["http"], server.endpoints["websocket"]
+        host = http.removeprefix("https://").rpartition(":")[0]
+        assert http == f"https://{host}:{server.base_port}"
+        assert websocket == f"wss://{host}:{server.base_port}/xmpp-websocket"
+        assert f"wss://{host}:{server.base_port}/colibri-ws" in Path(server.endpoints["config"]).read_text()
+        certificate = tmp_path / "d" / "certs" / "front.pem"
+        ssl.create_default_context(cafile=str(certificate)).load_cert_chain(
+            certificate, certificate.with_suffix(".key")
+        )
+        assert "self-signed" in server.log()
+        assert LIFE.days < 398
+
+
+def test_a_part_that_cannot_start_ends_it_all(tmp_path: Path) -> None:
+    with pytest.raises(
+        DevServerError, match=r"ended with status 1:\n[^$]*carillon: relay does not start"
+    ) as caught:
+        dev(tmp_path / "d", "--relay", "refuses").start()
+    assert "port 1 is in use" in str(caught.value)
+    assert not processes_of(tmp_path)
+
+
+def test_endpoints_left_by_a_killed_one_are_removed_before_anything_starts(tmp_path: Path) -> None:
+    directory = tmp_path / "d"
+    directory.mkdir()
+    (directory / "endpoints.json").write_text(json.dumps({"pids": {"xmpp": 1}}))
+    base = free_base_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", base))
+        taken.listen()
+        refusal("--base-port", base, directory=directory)
+    assert not (directory / "endpoints.json").exists()
+
+
+def test_the_real_parts_come_up_come_back_and_go(tmp_path: Path) -> None:
+    """The command as people type it: each part is killed once, then Ctrl-C."""
+    with DevServer(tmp_path / "d", "--address", "::1", "--http-address", "::1") as server:
+        before = server.endpoints["pids"]
+        with urllib.request.urlopen(server.url("carillon.json"), timeout=10) as response:
+            assert json.load(response)["focus"] == "focus.localhost"
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not set(server.endpoints["pids"].values()) & set(before.values()), 30)
+        with urllib.request.urlopen(server.url("room"), timeout=10) as response:
+            assert response.status == 200
+        assert server.stop(signal.SIGINT) == 0
+    assert "Traceback" not in server.log()
+    assert not processes_of(tmp_path)
+
+
+def test_the_real_front_speaks_https_to_other_machines(tmp_path: Path) -> None:
+    with DevServer(tmp_path / "d", "--http-address", "0.0.0.0") as server:
+        trust = ssl.create_default_context(cafile=str(tmp_path / "d" / "certs" / "front.pem"))
+        with urllib.request.urlopen(server.url("carillon.json"), timeout=10, context=trust) as response:
+            assert json.load(response)["websocket"] == server.endpoints["websocket"]

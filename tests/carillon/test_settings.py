@@ -1,0 +1,233 @@
+"""The configuration: defaults, overlays, overrides, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carillon.settings import REFERENCE, Settings, SettingsError, load, override_values, parse, read_secret
+
+HERE = Path("/etc/carillon/carillon.toml")
+
+
+def settings(text: str = "", *overrides: str) -> Settings:
+    return parse(text, HERE, overrides)
+
+
+def complaint(text: str = "", *overrides: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        settings(text, *overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def known() -> dict[str, set[str]]:
+    sections = get_type_hints(Settings)
+    return {name: {field.name for field in fields(cls)} for name, cls in sections.items() if name != "path"}
+
+
+def test_the_reference_file_has_every_field_and_no_other() -> None:
+    document = tomllib.loads(REFERENCE.read_text())
+    assert {section: set(keys) for section, keys in document.items()} == known()
+
+
+def test_every_key_of_the_reference_file_has_a_comment() -> None:
+    """A comment stands above a key or above the run of keys that it is one of."""
+    commented, bare = False, []
+    for line in REFERENCE.read_text().splitlines():
+        if re.match(r"\w+ *=", line):
+            if not commented:
+                bare.append(line)
+        else:
+            commented = line.startswith("#")
+    assert not bare
+
+
+def test_an_empty_file_gives_the_defaults_with_derived_names() -> None:
+    got = settings()
+    assert got.xmpp.domain == "localhost"
+    assert (got.xmpp.guest_domain, got.xmpp.muc) == ("guest.localhost", "conference.localhost")
+    assert got.focus.domain == "focus.localhost"
+    assert got.turn.realm == "localhost"
+    assert got.bridge.advertise == got.turn.advertise == "127.0.0.1"
+    assert got.front.public_url == "http://127.0.0.1:8080"
+    assert got.path == HERE
+
+
+def test_names_given_are_kept_when_others_are_derived() -> None:
+    got = settings('[xmpp]\ndomain = "meet.example"\nguest_domain = "meet.example"\n[turn]\nrealm = "r"\n')
+    assert got.xmpp.guest_domain == "meet.example"
+    assert got.xmpp.muc == "conference.meet.example"
+    assert got.turn.realm == "r"
+
+
+def test_paths_are_relative_to_the_file() -> None:
+    got = settings('[turn]\nsecret_file = "/run/secrets/turn"\ncontrol = ""\n')
+    assert got.xmpp.secret_file == Path("/etc/carillon/secrets/component")
+    assert got.turn.secret_file == Path("/run/secrets/turn")
+    assert got.focus.control == "/etc/carillon/run/component.sock"
+    assert got.turn.control == ""
+    assert got.front.certificate == ""
+
+
+def test_with_a_certificate_the_public_address_is_https() -> None:
+    got = settings('[front]\naddress = "::1"\ncertificate = "a.pem"\nkey = "a.key"\n')
+    assert got.front.public_url == "https://[::1]:8080"
+    assert got.front.key == "/etc/carillon/a.key"
+
+
+def test_overrides_win_over_the_file() -> None:
+    got = settings(
+        "[front]\nport = 1\n", "front.port=2", 'turn.allow_peers=["127.0.0.0/8"]', "focus.auto_owner=false"
+    )
+    assert got.front.port == 2
+    assert got.turn.allow_peers == ("127.0.0.0/8",)
+    assert got.focus.auto_owner is False
+
+
+def test_a_whole_number_is_good_for_a_float() -> None:
+    got = settings("", "bridge.consent_timeout_s=12")
+    assert got.bridge.consent_timeout_s == 12.0
+    assert isinstance(got.bridge.consent_timeout_s, float)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ('[xmpp]\ndomian = "a"\n', 2, "unknown key domian in [xmpp]; did you mean domain?"),
+        ("[xmp]\n", 1, "unknown section [xmp]; did you mean xmpp?"),
+        ("\n\n[zzzzzz]\n", 3, "unknown section [zzzzzz]; known: xmpp, focus, "),
+        (
+            "# c\n[bridge]\nport = 5\nudp_port = 1\n",
+            4,
+            "unknown key udp_port in [bridge]; it belongs under [turn]",
+        ),
+        ("[socks5]\nport = 1\n", 2, "unknown key port in [socks5]; it belongs under [bridge]"),
+        ("[socks5]\nnothing_such = 1\n", 2, "unknown key nothing_such in [socks5]; it has no settings"),
+        ('domain = "a"\n', 1, "domain stands outside of any section; it belongs under [xmpp]"),
+        ("xmpp = 3\n", 1, "xmpp stands outside of any section"),
+        ('[front]\n\nport = "80"\n', 3, "front.port must be a whole number, not '80'"),
+        ("[front]\nport = true\n", 2, "front.port must be a whole number, not True"),
+        ("[front]\nport = 65536\n", 2, "front.port must be a port, 1 to 65535"),
+        ("front.port = 0\n", 1, "front.port must be a port"),
+        ("[front]\n'port' = 0\n", 2, "front.port must be a port"),
+        ("[focus]\nauto_owner = 1\n", 2, "focus.auto_owner must be true or false"),
+        ("[focus]\ninitial_timeout_s = -1.0\n", 2, "focus.initial_timeout_s must be more than 0"),
+        ("[focus]\ninitial_timeout_s = inf\n", 2, "focus.initial_timeout_s must be a number"),
+        ("[focus]\nmax_sources = 1.5\n", 2, "focus.max_sources must be a whole number"),
+        ('[focus]\nbridge = "127.0.0.1:80"\n', 2, "focus.bridge must be an address that begins with http"),
+        ('[bridge]\nwebsocket_url = "http://a/"\n', 2, "begins with ws:// or wss://"),
+        ('[bridge]\nrest = "8083"\n', 2, 'bridge.rest must be "address:port"'),
+        ('[bridge]\naddress = "example.org"\n', 2, "bridge.address must be an IP address"),
+        ('[bridge]\naddress = "0.0.0.0"\n', 2, "bridge.address is every address: set bridge.advertise"),
+        ('[turn]\nadvertise = "::"\n', 2, "turn.advertise is every address"),
+        (
+            '[turn]\nallow_peers = ["10.0.0.1/8"]\n',
+            2,
+            "needs networks like 10.0.0.0/8 (10.0.0.1/8 has host bits set)",
+        ),
+        ("[turn]\nallow_peers = [1]\n", 2, "turn.allow_peers must be a list of texts"),
+        ('[turn]\nbridges = ["10.0.0.1"]\n', 2, 'must be "address:port"'),
+        ("[turn]\nrelay_ports = [5, 4]\n", 2, "must be a first and a last port"),
+        ("[turn]\nrelay_ports = [5]\n", 2, "must be a list of two whole numbers"),
+        ("[turn]\ncredential_ttl_s = 172801\n", 2, "is longer than turn.max_credential_ttl_s accepts"),
+        ('[turn]\nsecret_file = ""\n', 2, "turn.secret_file must be the name of a file"),
+        ('[xmpp]\ndomain = "a@b"\n', 2, "xmpp.domain must be a domain name in lower case"),
+        ('[xmpp]\ndomain = "Example.org"\n', 2, "xmpp.domain must be a domain name in lower case"),
+        ('[xmpp]\ndomain = "a\\nb"\n', 2, "xmpp.domain must be a text of printable characters"),
+        ('[front]\nkey = "k"\n', 0, "front.certificate is missing: HTTPS needs both"),
+        ('[front]\norigins = ["https://a/b"]\n', 2, "front.origins 'https://a/b': "),
+        ('[log]\nlevel = "verbose"\n', 2, "log.level must be one of debug, info, warning, error"),
+        ("[log]\nlevel = {}\n", 2, "log.level must be a text"),
+        ("[log\n", 0, "line 1"),
+        ("[log]\n[log]\n", 0, "line 2"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_line(text: str, line: int, says: str) -> None:
+    message = complaint(text)
+    assert says in message
+    if line:
+        assert message.startswith(f"{HERE}:{line}: ")
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("front.port", "write it as section.key=VALUE"),
+        ("port=1", "write it as section.key=VALUE"),
+        ("=", "write it as section.key=VALUE"),
+        ("frnt.port=1", "unknown section [frnt]; did you mean front?"),
+        ("front.prt=1", "unknown key prt in [front]; did you mean port?"),
+        ("xmpp.domain=example.org", "a text needs quotes: --set 'xmpp.domain=\"…\"'"),
+        ("front.port=1\nkey=2", "not a TOML value"),
+        ("front.port=", "not a TOML value"),
+        ("front.port=99999", "front.port must be a port"),
+        ("front.port=" + "[" * 5000, "not a TOML value"),
+    ],
+)
+def test_a_wrong_override_is_refused_with_its_text(override: str, says: str) -> None:
+    message = complaint("", override)
+    assert says in message
+    assert message.startswith(f"--set {override!r}"[:40])
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"\x00"])
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "carillon.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError, match=re.escape(str(file))):
+        load(file)
+
+
+def test_overrides_become_a_table() -> None:
+    assert override_values(("front.port=2", 'front.origins=["https://a"]', "log.level='info'")) == {
+        "front": {"port": 2, "origins": ["https://a"]},
+        "log": {"level": "info"},
+    }
+
+
+@given(st.text(max_size=200))
+def test_no_text_escapes_but_as_settings_error(text: str) -> None:
+    for arguments in ((text,), ("", text), ("", f"front.port={text}"), (f"[front]\nport = {text}",)):
+        try:
+            settings(arguments[0], *arguments[1:])
+        except SettingsError as error:
+            assert str(error)
+
+
+def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("  abc\n")
+    file.chmod(0o640)
+    assert read_secret(file) == "abc"
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "says"),
+    [
+        (None, 0, "cannot be read"),
+        (b"", 0o600, "is empty"),
+        (b" \n", 0o600, "is empty"),
+        (b"abc\n", 0o644, "is open to everybody"),
+        (b"abc\n", 0o602, "is open to everybody"),
+        (b"two\nlines\n", 0o600, "must hold one line"),
+        (b"x" * 5000, 0o600, "must hold one line"),
+        ("ß".encode(), 0o600, "must hold one line"),
+    ],
+)
+def test_a_bad_secret_file_is_refused(tmp_path: Path, content: bytes | None, mode: int, says: str) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+        file.chmod(mode)
+    with pytest.raises(SettingsError, match=says):
+        read_secret(file)

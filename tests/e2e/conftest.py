@@ -1,0 +1,42 @@
+"""What the browser tests share: one deployment, one Chromium, the pages of foreign libraries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.dev_server import DevServer
+from tests.e2e.harness import Meeting, chromium, library_pages
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def library() -> AsyncIterator[str]:
+    async with library_pages() as address:
+        yield address
+
+
+@pytest.fixture
+def meeting(deployment: DevServer, browser: Browser, library: str) -> Meeting:
+    return Meeting(browser, deployment.endpoints, library)
+
+
+@pytest.fixture(scope="session")
+def small_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    """A deployment whose rooms hold two."""
+    directory = tmp_path_factory.mktemp("small") / "dev"
+    with DevServer(directory, "--set", "focus.max_participants=2") as server:
+        yield server
+
+
+@pytest.fixture
+def full_room(small_deployment: DevServer, browser: Browser, library: str) -> Meeting:
+    return Meeting(browser, small_deployment.endpoints, library)
