@@ -10,7 +10,7 @@ from jingle.rtp import RtpDescription
 
 
 class Action(Enum):
-    """The `action` of a `<jingle/>` (XEP-0166 §7.2; source-add and source-remove are Jitsi's)."""
+    """The `action` of a `<jingle/>` (XEP-0166 §7.2; source-add and source-remove are not in it)."""
 
     CONTENT_ACCEPT = "content-accept"
     CONTENT_ADD = "content-add"
@@ -41,11 +41,13 @@ class Content:
     disposition: str = ""
     description: RtpDescription | None = None
     transport: IceTransport | None = None
+    foreign: tuple[str, ...] = ()
+    """Namespaces of descriptions and transports that are not understood here."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """`<reason/>` of a session-terminate (XEP-0166 §7.4): `condition` is the element name, `text` for humans."""
+    """`<reason/>` of a session-terminate (XEP-0166 §7.4): `text` is for people."""
 
     condition: str
     text: str = ""
@@ -57,3 +59,15 @@ class Group:
 
     semantics: str
     contents: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """The payload of a session-info (XEP-0167 §8): active, hold, unhold, mute, unmute or ringing.
+
+    mute and unmute may name the content they are about, with its creator.
+    """
+
+    kind: str
+    name: str = ""
+    creator: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,22 @@ class Candidate:
     related_port: int = 0
     tcp_type: str = ""
 
+    @property
+    def numeric(self) -> bool:
+        """Whether `ip` is an address. A host name (an mDNS name, say) is kept as text and never resolved."""
+        try:
+            ip_address(self.ip)
+        except ValueError:
+            return False
+        return True
+
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """`<fingerprint/>` (XEP-0320): `hash` for example sha-256, `value` colon-separated hex, `setup` active|passive|actpass."""
+    """`<fingerprint/>` (XEP-0320): `hash` for example sha-256, `value` hexadecimal with colons.
+
+    `setup` is active, passive, actpass or ""; `required` and `cryptex` are "true", "false" or "".
+    """
 
     hash: str
     value: str
@@ -44,9 +57,11 @@ class IceTransport:
     fingerprints: tuple[Fingerprint, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     web_sockets: tuple[str, ...] = ()
-    """Addresses of the bridge channel (Jitsi's `<web-socket/>`)."""
+    """Addresses of the bridge channel (`<web-socket/>`)."""
     rtcp_mux: bool = False
     sctp_port: int | None = None
     """Number of a `<sctpmap/>` (XEP-0343)."""
     ice_generation: int | None = None
-    """Jitsi's generation tag of an in-place ICE restart."""
+    """Generation tag of an in-place ICE restart."""
+    gathering_complete: bool = False
+    """No candidate will follow (XEP-0371 §7)."""

@@ -39,6 +39,14 @@ class HeaderExtension:
 
 
 @dataclass(frozen=True)
+class MediaStream:
+    """`<stream/>`: the MediaStream and the track that a whole description belongs to (RFC 8830)."""
+
+    id: str
+    track: str = ""
+
+
+@dataclass(frozen=True)
 class RtpDescription:
     """`<description xmlns="urn:xmpp:jingle:apps:rtp:1"/>`; `media` is audio, video or application."""
 
@@ -54,3 +62,6 @@ class RtpDescription:
     groups: tuple[SsrcGroup, ...] = ()
     initial_last_n: int | None = None
     encryption: tuple[str, ...] = ()
+    """Names of the SDES crypto suites offered. Their keys come in clear and are never kept."""
+    rtcp_reduced_size: bool = False
+    streams: tuple[MediaStream, ...] = ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Source:
-    """`<source/>`: one SSRC. `name`, `video_type` and `owner` are what the Jitsi family adds ("" = absent)."""
+    """`<source/>`: one SSRC. `name`, `video_type` and `owner` are not in the XEP ("" = absent)."""
 
     ssrc: int
     name: str = ""
@@ -21,7 +21,16 @@ class Source:
 
 @dataclass(frozen=True)
 class SsrcGroup:
-    """`<ssrc-group/>`: `semantics` FID (an SSRC and its RTX), SIM (simulcast layers, lowest first), FEC-FR."""
+    """`<ssrc-group/>`: `semantics` FID (an SSRC and its RTX) or SIM (simulcast layers, lowest first)."""
 
     semantics: str
     ssrcs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MediaSources:
+    """Sources and groups of one media type ("audio", "video")."""
+
+    media: str
+    sources: tuple[Source, ...] = ()
+    groups: tuple[SsrcGroup, ...] = ()

@@ -1,8 +1,9 @@
-"""Colibri2, the protocol between a focus and a bridge, as data; in XML and in JSON (the REST form of JVB)."""
+"""Colibri2 requests and answers as data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from jingle.ice import IceTransport
 from jingle.rtp import HeaderExtension, PayloadType
@@ -27,15 +28,26 @@ class MediaSource:
     type: str
     sources: tuple[Source, ...] = ()
     groups: tuple[SsrcGroup, ...] = ()
+    synthetic: bool = False
+    """Made by a bridge or a translator, not by an endpoint."""
+
+
+@dataclass(frozen=True)
+class Sctp:
+    """`<sctp/>`: a wish for, or the port of, a data channel. `role` is client, server or ""."""
+
+    port: int | None = None
+    role: str = ""
 
 
 @dataclass(frozen=True)
 class Transport:
-    """Colibri2's `<transport/>` wrapper: the role, whether a restart is asked for, and the ICE transport if known."""
+    """Colibri2's own `<transport/>`: the role, whether a restart is asked for, the ICE transport if known."""
 
     ice_controlling: bool = False
     ice_restart: bool = False
     ice: IceTransport | None = None
+    sctp: Sctp | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class ConferenceModify:
-    """`<conference-modify/>`: the request. `create` with the first one per bridge, `expire` ends the conference."""
+    """`<conference-modify/>`: `create` with the first request per bridge, `expire` ends the conference."""
 
     meeting_id: str
     name: str = ""
@@ -77,11 +89,28 @@ class ConferenceModified:
     sources: tuple[MediaSource, ...] = ()
 
 
+CONDITIONS: Final = {
+    "conference_not_found": "item-not-found",
+    "conference_already_exists": "conflict",
+    "graceful_shutdown": "service-unavailable",
+    "unknown_endpoint": "item-not-found",
+    "feature_not_implemented": "feature-not-implemented",
+    "unspecified": "bad-request",
+}
+"""The stanza condition that goes with each reason."""
+
+
 class Colibri2Error(Exception):
     """A refusal. `reason` is the value of `<error xmlns="jitsi:colibri2" reason=…/>`: conference_not_found,
-    conference_already_exists, graceful_shutdown, unknown_endpoint, feature_not_implemented, unspecified."""
+    conference_already_exists, graceful_shutdown, unknown_endpoint, feature_not_implemented, unspecified
+    (which is also the reason of every request that cannot be read)."""
 
     def __init__(self, reason: str, text: str = "") -> None:
         super().__init__(text or reason)
         self.reason = reason
         self.text = text
+
+    @property
+    def condition(self) -> str:
+        """The stanza error condition that goes with the reason."""
+        return CONDITIONS.get(self.reason, "internal-server-error")

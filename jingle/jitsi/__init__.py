@@ -1,0 +1,1 @@
+"""What only the Jitsi family says: no other module of the package knows its names."""
