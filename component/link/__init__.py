@@ -1,0 +1,18 @@
+"""The component link: one XEP-0114 session, kept up, that no stanza can hurt."""
+
+from component.link.intake import Limits
+from component.link.interface import Link, LinkDown, RequestTimeout, StanzaTooLarge
+from component.link.link import ComponentLink, Timing
+from component.link.loss import Loss, LossKind
+
+__all__ = [
+    "ComponentLink",
+    "Limits",
+    "Link",
+    "LinkDown",
+    "Loss",
+    "LossKind",
+    "RequestTimeout",
+    "StanzaTooLarge",
+    "Timing",
+]

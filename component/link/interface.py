@@ -1,0 +1,58 @@
+"""What the services see of a component link, and the errors it raises."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+from xml.etree.ElementTree import Element
+
+IqHandler = Callable[[Element], Awaitable[Element | None] | Element | None]
+"""Gets the whole `<iq/>`; gives the payload of the result (None: empty result) or raises StanzaError."""
+StanzaHandler = Callable[[Element], None]
+StateHandler = Callable[[bool], None]
+
+
+class LinkDown(Exception):
+    """There is no session with the server (any more), or it takes nothing: the request got no answer."""
+
+
+class RequestTimeout(Exception):
+    """The peer did not answer in time."""
+
+
+class StanzaTooLarge(Exception):
+    """A stanza of ours that a server would end the stream for."""
+
+
+class Link(Protocol):
+    """A session with the XMPP server as the component `domain`. Tags inside are those of XEP-0114."""
+
+    domain: str
+    """The component's host, for example `focus.example.org`."""
+
+    def send(self, stanza: Element) -> None:
+        """Send a stanza that nobody answers; while there is no session it is dropped and counted.
+
+        Raises StanzaTooLarge or StanzaInvalid: nothing was sent then.
+        """
+
+    async def request(self, iq: Element, timeout_s: float = 15.0) -> Element:
+        """Send an IQ get or set (`id` assigned if missing) and return the whole result.
+
+        Raises StanzaError (the peer's), RequestTimeout, LinkDown, StanzaTooLarge or StanzaInvalid.
+        """
+
+    def on_iq(self, type: str, payload_tag: str, handler: IqHandler) -> None:
+        """Let `handler` answer IQs of this type ("get", "set") whose payload has this tag ("{ns}name").
+
+        Handlers that return an awaitable run concurrently.
+        """
+
+    def on_presence(self, handler: StanzaHandler) -> None:
+        """Call `handler` with every presence, errors included."""
+
+    def on_message(self, handler: StanzaHandler) -> None:
+        """Call `handler` with every message, errors included."""
+
+    def on_state(self, handler: StateHandler) -> None:
+        """Call `handler` with True when a session begins and with False when it is lost."""

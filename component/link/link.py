@@ -1,0 +1,235 @@
+"""The component link: keeps one session with the server up and stands for it towards the services."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+import structlog
+
+from component import stanza as stanzas
+from component.link import metrics
+from component.link.dispatch import Dispatch
+from component.link.intake import Limit, Limits, Refused
+from component.link.interface import (
+    IqHandler,
+    LinkDown,
+    RequestTimeout,
+    StanzaHandler,
+    StanzaTooLarge,
+    StateHandler,
+)
+from component.link.loss import Backoff, Loss, LossKind
+from component.link.requests import Requests
+from component.link.shell import Listener, Shell
+from component.stanza import Kind
+from component.stanza_error import StanzaError
+
+# Prosody ends the stream at 512 KiB (component_stanza_size_limit) and calls it not well-formed.
+MAX_STANZA_BYTES = 480_000
+_PING = "{urn:xmpp:ping}ping"
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds that the link gives the server, each time."""
+
+    connect_s: float = 10.0
+    handshake_s: float = 10.0
+    ping_interval_s: float = 30.0
+    ping_timeout_s: float = 10.0
+
+
+class ComponentLink:
+    """The Link of `domain`, connected to `server` (host, port) as long as it is started."""
+
+    def __init__(
+        self,
+        domain: str,
+        secret: str,
+        server: tuple[str, int],
+        *,
+        pinged: str,
+        limits: Limits,
+        timing: Timing | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        """`pinged` is the JID whose answers show that the server is alive: a domain it serves."""
+        self.domain = domain
+        self._secret = secret
+        self._server = server
+        self._pinged = pinged
+        self._limits = limits
+        self._timing = timing or Timing()
+        self._backoff = Backoff(rng or random.SystemRandom())
+        self._requests = Requests()
+        self._dispatch = Dispatch(domain, self._requests, self.send)
+        self._state_handlers: list[StateHandler] = []
+        self._shell: Shell | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._up_since: float | None = None
+        self._loss: Loss | None = None
+        self._limits_logged: set[Limit] = set()
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a session."""
+        return self._up_since is not None
+
+    @property
+    def loss(self) -> Loss | None:
+        """Why there is no session, once an attempt has failed."""
+        return None if self.up else self._loss
+
+    async def start(self) -> None:
+        """Begin to connect, and return at once."""
+        self._shell = Shell(
+            self.domain,
+            self._secret,
+            self._server,
+            limits=self._limits,
+            listener=Listener(self._on_up, self._dispatch.receive, self._on_refused),
+        )
+        self._supervisor = asyncio.create_task(self._keep_up(self._shell))
+
+    async def stop(self) -> None:
+        """End the session in order; idempotent."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.wait([self._supervisor])
+        if self._shell is not None:
+            await self._shell.close()
+            self._on_down("the link was stopped")
+            self._dispatch.cancel()
+        self._supervisor = self._shell = None
+
+    def on_iq(self, type: str, payload_tag: str, handler: IqHandler) -> None:
+        """See Link.on_iq."""
+        self._dispatch.on_iq(type, payload_tag, handler)
+
+    def on_presence(self, handler: StanzaHandler) -> None:
+        """See Link.on_presence."""
+        self._dispatch.on_stanza(Kind.PRESENCE, handler)
+
+    def on_message(self, handler: StanzaHandler) -> None:
+        """See Link.on_message."""
+        self._dispatch.on_stanza(Kind.MESSAGE, handler)
+
+    def on_state(self, handler: StateHandler) -> None:
+        """See Link.on_state."""
+        self._state_handlers.append(handler)
+
+    def send(self, stanza: Element) -> None:
+        """See Link.send."""
+        self._transmit(stanza)
+
+    async def request(self, iq: Element, timeout_s: float = 15.0) -> Element:
+        """See Link.request."""
+        answer = self._requests.open(iq)
+        try:
+            if not self._transmit(iq):
+                raise LinkDown("no session with the XMPP server")
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError:
+            raise RequestTimeout("no answer in time") from None
+        finally:
+            self._requests.close(iq)
+
+    def _transmit(self, stanza: Element) -> bool:
+        """Send or drop; whether it was sent."""
+        data = stanzas.serialise(stanza)
+        if len(data) > MAX_STANZA_BYTES:
+            raise StanzaTooLarge(f"{len(data)} bytes")
+        if self._shell is None or not self.up:
+            metrics.DROPPED.labels("down").inc()
+            return False
+        if not self._shell.write(data):
+            metrics.DROPPED.labels("backlog").inc()
+            return False
+        return True
+
+    async def _keep_up(self, shell: Shell) -> None:
+        """Connect, wait for the end, wait some more, for ever."""
+        while True:
+            before = self._loss
+            loss, session_s = await self._session(shell)
+            delay_s = self._backoff.delay_s(loss.kind, session_s)
+            metrics.LOSSES.labels(loss.kind.value).inc()
+            if session_s or before is None or before.kind is not loss.kind:
+                _log.warning("no session with the XMPP server", reason=loss.kind.value, detail=loss.text)
+            await asyncio.sleep(delay_s)
+
+    async def _session(self, shell: Shell) -> tuple[Loss, float]:
+        """One attempt and, if it succeeds, its session: why it ended and how long it lasted."""
+        try:
+            async with asyncio.timeout(self._timing.connect_s):
+                await shell.open()
+        except (OSError, ValueError) as error:  # ValueError: a host name that is none
+            self._loss = Loss(LossKind.REFUSED, type(error).__name__)
+            return self._loss, 0.0
+        loop = asyncio.get_running_loop()
+        watchdog = loop.call_later(self._timing.handshake_s, self._silent, shell)
+        try:
+            self._loss = await asyncio.shield(shell.ended)
+        finally:
+            watchdog.cancel()
+        session_s = 0.0 if self._up_since is None else loop.time() - self._up_since
+        self._on_down("the session was lost")
+        return self._loss, session_s
+
+    def _silent(self, shell: Shell) -> None:
+        if not self.up:
+            shell.give_up(Loss(LossKind.SILENT, "the handshake was not answered"))
+
+    def _on_up(self) -> None:
+        self._up_since = asyncio.get_running_loop().time()
+        self._limits_logged.clear()
+        metrics.UP.set(1)
+        _log.info("connected to the XMPP server", component=self.domain)
+        self._watch = asyncio.create_task(self._ping())
+        self._tell(True)
+
+    def _on_down(self, reason: str) -> None:
+        if not self.up:
+            return
+        self._up_since = None
+        metrics.UP.set(0)
+        if self._watch is not None:
+            self._watch.cancel()
+        self._dispatch.end_session()
+        self._requests.fail_all(LinkDown(reason))
+        self._tell(False)
+
+    def _tell(self, up: bool) -> None:
+        for handler in self._state_handlers:
+            try:
+                handler(up)
+            except Exception as error:
+                _log.error("a state handler failed", error=type(error).__name__, exc_info=error)
+
+    def _on_refused(self, event: Refused) -> None:
+        metrics.REFUSED.labels(event.limit.value).inc()
+        if event.limit not in self._limits_logged:  # once in a session: the counter has the rest
+            self._limits_logged.add(event.limit)
+            _log.warning("a stanza broke a limit", limit=event.limit.value, sender=event.stanza.get("from"))
+        self._dispatch.refuse(event.stanza)
+
+    async def _ping(self) -> None:
+        """Keepalive by XEP-0199: any answer will do, none ends the session."""
+        while True:
+            await asyncio.sleep(self._timing.ping_interval_s)
+            ping = stanzas.iq("get", self._pinged, self.domain, Element(_PING))
+            try:
+                await self.request(ping, self._timing.ping_timeout_s)
+            except StanzaError:
+                continue
+            except (RequestTimeout, LinkDown):  # down: the server takes nothing any more
+                if self._shell is not None:
+                    self._shell.give_up(Loss(LossKind.UNANSWERED, "the server does not answer pings"))
+                return

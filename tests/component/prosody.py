@@ -1,0 +1,205 @@
+"""A real, private Prosody for tests of the component, and a client that sends it whatever a test wants."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, XMLPullParser
+
+from carillon.files import write_private
+from carillon.prosody import Prosody
+from carillon.settings import Settings, parse
+
+SECRET = "the component's secret"
+_START_TIMEOUT_S = 20.0
+_ANSWER_TIMEOUT_S = 5.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody uses now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def settings_in(directory: Path) -> Settings:
+    """Settings with free ports and with secrets in `directory`."""
+    c2s, component = free_ports(2)
+    for name, secret in (("component", SECRET), ("turn", "the relay's secret")):
+        (directory / "secrets").mkdir(exist_ok=True)
+        write_private(directory / "secrets" / name, secret)
+    text = f"[xmpp]\nc2s_port = {c2s}\ncomponent_port = {component}\n"
+    return parse(text, directory / "carillon.toml")
+
+
+@dataclass
+class RunningProsody:
+    """A Prosody with the settings it serves."""
+
+    settings: Settings
+    directory: Path
+    further_config: str = ""
+    """Lua that is appended to the configuration."""
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it listens for components and clients."""
+        Prosody(self.directory, self.settings).configure()
+        with (self.directory / "prosody.cfg.lua").open("a") as config:
+            config.write(self.further_config)
+        command = shutil.which("prosody") or "/usr/bin/prosody"
+        with (self.directory / "prosody.out").open("ab") as output:
+            self.process = await asyncio.create_subprocess_exec(
+                command,
+                "-F",
+                "--config",
+                str(self.directory / "prosody.cfg.lua"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        xmpp = self.settings.xmpp
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            for port in (xmpp.component_port, xmpp.c2s_port):
+                while not await _listens(port):
+                    assert self.process.returncode is None, (self.directory / "prosody.out").read_text()
+                    await asyncio.sleep(0.05)
+
+    async def kill(self) -> None:
+        """End it without any farewell."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+    def with_secret(self, secret: str) -> Settings:
+        """The settings of a component that has another secret than the server."""
+        path = self.directory / "secrets" / "wrong"
+        write_private(path, secret)
+        return replace(self.settings, xmpp=replace(self.settings.xmpp, secret_file=path))
+
+    def with_domain(self, domain: str) -> Settings:
+        """The settings of a component of another name."""
+        return replace(self.settings, focus=replace(self.settings.focus, domain=domain))
+
+
+@contextlib.asynccontextmanager
+async def running_prosody(directory: Path, further_config: str = "") -> AsyncIterator[RunningProsody]:
+    """A Prosody of localhost, guest.localhost, conference.localhost and the component focus.localhost."""
+    prosody = RunningProsody(settings_in(directory), directory, further_config)
+    try:
+        await prosody.start()
+        yield prosody
+    finally:
+        await prosody.kill()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+class Client:
+    """A guest, logged in by SASL ANONYMOUS over plain TCP."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
+        self._reader, self._writer, self._host = reader, writer, host
+        self._parser: XMLPullParser[Any] = XMLPullParser(("start", "end"))
+        self._depth = 0
+        self.jid = ""
+        self.received: list[Element] = []
+        """Every stanza that nobody waited for, in order."""
+        self.closed = False
+        self._waiting: dict[str, asyncio.Future[Element]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def login(cls, settings: Settings) -> Client:
+        """Connect, log in and bind a resource."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", settings.xmpp.c2s_port)
+        client = cls(reader, writer, settings.xmpp.guest_domain)
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            await client._open_stream()
+            client.write("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>")
+            assert (await client._next()).tag.endswith("}success")
+            await client._open_stream()
+            client._task = asyncio.create_task(client._read())
+            bound = await client.request(
+                "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>", "bind", "set", None
+            )
+        client.jid = bound.findtext(".//{urn:ietf:params:xml:ns:xmpp-bind}jid") or ""
+        return client
+
+    def write(self, xml: str | bytes) -> None:
+        """Send bytes as they are."""
+        self._writer.write(xml.encode() if isinstance(xml, str) else xml)
+
+    async def request(
+        self, payload: str, id: str, type: str = "get", to: str | None = "focus.localhost"
+    ) -> Element:
+        """Send an IQ and wait for its answer, whatever it is."""
+        answer = self.expect(id)
+        address = f" to='{to}'" if to else ""
+        self.write(f"<iq type='{type}' id='{id}'{address}>{payload}</iq>")
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            return await answer
+
+    def expect(self, id: str) -> asyncio.Future[Element]:
+        """The stanza with this id that will come."""
+        return self._waiting.setdefault(id, asyncio.get_running_loop().create_future())
+
+    async def ping(self, to: str = "focus.localhost") -> str | None:
+        """Ping the component; the type of the answer."""
+        return (await self.request("<ping xmlns='urn:xmpp:ping'/>", f"p{id(object())}", to=to)).get("type")
+
+    async def close(self) -> None:
+        """Leave."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._writer.close()
+
+    async def _open_stream(self) -> None:
+        self._parser, self._depth = XMLPullParser(("start", "end")), 0
+        self.write(
+            f"<?xml version='1.0'?><stream:stream to='{self._host}' version='1.0' xmlns='jabber:client'"
+            " xmlns:stream='http://etherx.jabber.org/streams'>"
+        )
+        await self._next()
+
+    async def _next(self) -> Element:
+        """The next stanza or nonza."""
+        while True:
+            for event in self._parser.read_events():
+                self._depth += 1 if event[0] == "start" else -1
+                if event[0] == "end" and self._depth == 1:
+                    element = event[-1]
+                    assert isinstance(element, Element)
+                    return element
+            data = await self._reader.read(65536)
+            if not data:
+                raise ConnectionResetError("the server closed the client's stream")
+            self._parser.feed(data)
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                stanza = await self._next()
+                waiting = self._waiting.pop(stanza.get("id", ""), None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(stanza)
+                else:
+                    self.received.append(stanza)
+        except ConnectionError:
+            self.closed = True

@@ -1,0 +1,311 @@
+"""The component behind a real Prosody: nothing that users send drops its stream or keeps others waiting.
+
+Rows 90 to 94 of the attack table: after each attack another user must be served within two seconds.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from component.link import ComponentLink
+from component.main import Component
+from component.stanza import iq
+from component.stanza_error import StanzaError
+from tests.component.fake_server import LIMITS, until
+from tests.component.prosody import SECRET, Client, RunningProsody, running_prosody
+from tests.component.user_stanzas import user_stanza
+
+SERVED_WITHIN_S = 2.0
+EVIL = f'Component "evil.localhost"\n  component_secret = "{SECRET}"\n'
+
+
+class Deployment:
+    """A Prosody, our component on it, a user who attacks and one who only wants to be served."""
+
+    def __init__(self, prosody: RunningProsody, component: Component) -> None:
+        self.prosody, self.component = prosody, component
+        self.link = component._link
+        self.states: list[bool] = []
+        self.link.on_state(self.states.append)
+        self.clients: list[Client] = []
+
+    async def login(self) -> Client:
+        """Another guest."""
+        client = await Client.login(self.prosody.settings)
+        self.clients.append(client)
+        return client
+
+    async def assert_served(self, client: Client) -> None:
+        """The positive control."""
+        async with asyncio.timeout(SERVED_WITHIN_S):
+            assert await client.ping() == "result"
+        assert self.states == [True]
+
+
+@pytest.fixture
+async def deployment(tmp_path: Path) -> AsyncIterator[Deployment]:
+    async with running_prosody(tmp_path, EVIL) as prosody:
+        one = Deployment(prosody, Component(prosody.settings))
+        await one.component.start()
+        try:
+            await until(lambda: one.link.up)
+            yield one
+        finally:
+            for client in one.clients:
+                await client.close()
+            await one.component.stop()
+
+
+def request(payload: str, attributes: str = "", type: str = "set") -> str:
+    return f"<iq type='{type}' id='7' to='focus.localhost'{attributes}>{payload}</iq>"
+
+
+NESTED = "<a xmlns='u'>" * 499 + "</a>" * 499
+ERROR, CUT = "one error", "the server cuts the attacker off, or answers itself"
+POISON = {
+    "3.5 kB nested": (request(NESTED), ERROR),
+    "3000 deep": (request("<a>" * 3000 + "</a>" * 3000), ERROR),
+    "10000 wide": (request("<a/>" * 10000), ERROR),
+    "200 KiB of text": (request("<a xmlns='u'>" + "x" * 204800 + "</a>"), ERROR),
+    "300 KiB of text": (request("<a xmlns='u'>" + "x" * 307200 + "</a>"), CUT),
+    "5000 attributes": (request("<a xmlns='u'" + "".join(f" a{n}=''" for n in range(5000)) + "/>"), ERROR),
+    "5000 attributes of its own": (request("<a/>", "".join(f" a{n}=''" for n in range(5000))), ERROR),
+    "5000 namespaces": (request("".join(f"<a xmlns='u{n}'/>" for n in range(4900))), ERROR),
+    "4000 prefixes": (request("<a" + "".join(f" xmlns:p{n}='u{n}'" for n in range(4000)) + "/>"), ERROR),
+    "prefixed attributes": (request("<a xmlns:p='u' xmlns:q='v' p:a='1' q:a='2' p:xmlns='3'/>"), ERROR),
+    "prefix that looks like xml's": (request("<a xmlns:xm='u' xm:lang='x' xmlns:_='v' _:a=''/>"), ERROR),
+    "namespace of markup": (request("<a xmlns='&lt;&gt;&quot;&apos;&amp;]]>' b='&lt;/iq>&#10;'/>"), ERROR),
+    "no namespace": (request("<a xmlns=''/>"), ERROR),
+    "the stream's namespace": (request("<stream:error><stream:a/></stream:error>"), ERROR),
+    "the server's namespace": (request("<a xmlns='jabber:server'/>"), ERROR),
+    "the component's handshake": (request("<handshake xmlns='jabber:component:accept'>x</handshake>"), ERROR),
+    "iq in an iq": (request(request("<ping xmlns='urn:xmpp:ping'/>", type="get")), ERROR),
+    "plane-end noncharacters": (request("<a xmlns='u'>\ufdd0\U0001fffe\U0010ffff</a>"), ERROR),
+    "noncharacter U+FFFF": (request("<a xmlns='u'>\uffff</a>"), CUT),
+    "control characters": (request("<a xmlns='u'>&#x7f;&#x85;&#x9f;\u2028&#13;</a>"), ERROR),
+    "bidi, combining, private": (request("<a xmlns='u' b='\u202e\u0300\ue000\U000e0001'/>"), ERROR),
+    "CDATA": (request("<a xmlns='u'><![CDATA[</iq><!--]]></a>"), ERROR),
+    "comment": (request("<!-- x --><a/>"), CUT),
+    "long name": (request(f"<{'n' * 60000} xmlns='u'/>"), ERROR),
+    "long id": (f"<iq type='get' id='{'i' * 60000}' to='focus.localhost'><a xmlns='u'/></iq>", None),
+    "two payloads": (request("<a xmlns='u'/><b xmlns='u'/>"), ERROR),
+    "no payload": (request(""), ERROR),
+    "an error as the payload": (request("<error type='cancel'/>"), ERROR),
+    "unknown type": (request("<a xmlns='u'/>", type="fetch"), ERROR),
+    "unknown get": (request("<a xmlns='u'/>", type="get"), ERROR),
+    "unknown set": (request("<a xmlns='u'/>"), ERROR),
+    "disco set": (request("<query xmlns='http://jabber.org/protocol/disco#info'/>"), ERROR),
+    "disco with bad RSM": (
+        request(
+            "<query xmlns='http://jabber.org/protocol/disco#items'><set xmlns='http://jabber.org/protocol/rsm'>"
+            "<max>-1e9</max></set></query>",
+            type="get",
+        ),
+        None,
+    ),
+    "forged sender": (request("<a xmlns='u' from='focus@focus.localhost' jid='x' actor='y'/>"), ERROR),
+}
+
+
+@pytest.mark.timeout(300)
+async def test_poison_gets_one_error_and_costs_nobody_else(deployment: Deployment) -> None:
+    other = await deployment.login()
+    for name, (stanza, expected) in POISON.items():
+        attacker = await deployment.login()
+        attacker.write(stanza)
+        await deployment.assert_served(other)
+        if expected is not CUT:
+            await deployment.assert_served(attacker)  # the answer to the poison comes before this one
+            (answer,) = attacker.received
+            assert len(answer.get("id", "")) in (1, 60000), name
+            if expected is ERROR:
+                assert answer.get("type") == "error", name
+                assert {child.tag.rpartition("}")[2] for child in answer} == {"error"}, name
+        await deployment.assert_served(other)
+
+
+SILENT = {
+    "result nobody asked for": "<iq type='result' id='7' to='focus.localhost'><a xmlns='u'/></iq>",
+    "error nobody asked for": "<iq type='error' id='7' to='focus.localhost'><error type='cancel'/></iq>",
+    "presence": "<presence to='focus@focus.localhost/x'><x xmlns='http://jabber.org/protocol/muc#user'/></presence>",
+    "presence error": "<presence type='error' to='focus.localhost'><error/></presence>",
+    "subscription": "<presence type='subscribe' to='focus@focus.localhost'/>",
+    "probe": "<presence type='probe' to='focus@focus.localhost'/>",
+    "message": "<message to='focus@focus.localhost' type='chat'><body>x</body></message>",
+    "groupchat": "<message to='focus@focus.localhost/focus' type='groupchat'><subject/></message>",
+    "message error": "<message type='error' to='focus.localhost'><error type='cancel'/></message>",
+    "message of unknown type": "<message type='shout' to='focus.localhost'><body>x</body></message>",
+    "deep message": f"<message to='focus.localhost'>{NESTED}</message>",
+    "wide presence": f"<presence to='focus.localhost'>{'<a/>' * 9000}</presence>",
+}
+
+
+@pytest.mark.timeout(300)
+async def test_what_asks_nothing_is_not_answered(deployment: Deployment) -> None:
+    other, attacker = await deployment.login(), await deployment.login()
+    for name, stanza in SILENT.items():
+        attacker.write(stanza)
+        await deployment.assert_served(attacker)
+        ours = [stanza for stanza in attacker.received if "focus.localhost" in stanza.get("from", "")]
+        assert ours == [], name
+        await deployment.assert_served(other)
+
+
+@pytest.mark.timeout(300)
+async def test_thousands_of_pipelined_requests_keep_nobody_waiting(deployment: Deployment) -> None:
+    other, attacker = await deployment.login(), await deployment.login()
+    payloads = itertools.cycle(
+        [
+            "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+            "<services xmlns='urn:xmpp:extdisco:2'/>",
+            "<a xmlns='u'/>",
+        ]
+    )
+    last = attacker.expect("i2999")
+    attacker.write(
+        "".join(f"<iq type='get' id='i{n}' to='focus.localhost'>{next(payloads)}</iq>" for n in range(3000))
+    )
+    served = 0
+    while not last.done() or not served:
+        await deployment.assert_served(other)
+        served += 1
+    assert len(attacker.received) == 2999
+
+
+@pytest.mark.timeout(300)
+async def test_a_sender_whose_jid_no_library_takes_costs_nothing(deployment: Deployment) -> None:
+    """A component may send from JIDs that no client can have, and that the server will not take back."""
+    other, settings_ = await deployment.login(), deployment.prosody.settings
+    evil = ComponentLink(
+        "evil.localhost",
+        SECRET,
+        (settings_.xmpp.server, settings_.xmpp.component_port),
+        pinged="localhost",
+        limits=LIMITS,
+    )
+    await evil.start()
+    try:
+        await until(lambda: evil.up)
+        for sender in ("x@evil.localhost/\U0001f600", "evil.localhost/\u0378", "x y@evil.localhost/\u2028"):
+            for payload in ("{urn:xmpp:ping}ping", "{urn:x}unknown"):
+                evil.send(iq("get", "focus.localhost", sender, Element(payload), id="7"))
+                await deployment.assert_served(other)
+        services = Element("{urn:xmpp:extdisco:2}services")
+        with pytest.raises(StanzaError, match="forbidden"):
+            await evil.request(iq("get", "focus.localhost", "ann@evil.localhost/r", services))
+    finally:
+        await evil.stop()
+
+
+async def test_a_restarted_server_has_us_back_within_seconds(deployment: Deployment) -> None:
+    await deployment.prosody.kill()
+    await until(lambda: not deployment.link.up)
+    trouble = deployment.component.trouble()
+    assert trouble is not None
+    await deployment.prosody.start()
+    async with asyncio.timeout(3):
+        await until(lambda: deployment.link.up)
+    assert deployment.component.trouble() is None
+    assert await (await deployment.login()).ping() == "result"
+
+
+async def test_each_reason_not_to_be_connected_is_told_apart(deployment: Deployment) -> None:
+    prosody = deployment.prosody
+    troubles = {
+        "refuses the secret for focus.localhost": prosody.with_secret("another"),
+        "knows no component other.localhost": prosody.with_domain("other.localhost"),
+    }
+    for words, its_settings in troubles.items():
+        with structlog.testing.capture_logs() as logs:
+            component = Component(its_settings)
+            assert component.trouble() == "connecting to the XMPP server"
+            await component.start()
+            try:
+                await until(lambda: component._link.loss is not None)  # noqa: B023
+                assert words in (component.trouble() or "")
+            finally:
+                await component.stop()
+        assert len([log for log in logs if log.get("reason")]) == 1
+    await deployment.assert_served(await deployment.login())
+
+
+async def test_another_process_with_our_name_is_told(deployment: Deployment) -> None:
+    """The configuration lets the newer connection win, so that a restarted component need not wait."""
+    second = Component(deployment.prosody.settings)
+    await second.start()
+    try:
+        await until(lambda: second._link.up and deployment.link.loss is not None)
+        assert "another process is connected" in (deployment.component.trouble() or "")
+    finally:
+        await second.stop()
+    async with asyncio.timeout(5):
+        await until(lambda: deployment.link.up)
+
+
+BATCH = 20
+GENERATED = max(2000, settings.default.max_examples if settings.default else 0)
+"""2,000 stanzas, and as many as the profile `fuzz` asks for."""
+
+
+class Fuzz:
+    """A deployment that lives from one example to the next."""
+
+    def __init__(self, directory: Path) -> None:
+        self._stack = AsyncExitStack()
+        self._directory = directory
+
+    async def open(self) -> None:
+        """Start all, with an attacker and a user to serve."""
+        prosody = await self._stack.enter_async_context(running_prosody(self._directory))
+        component = Component(prosody.settings)
+        self.deployment = Deployment(prosody, component)
+        await component.start()
+        self._stack.push_async_callback(component.stop)
+        await until(lambda: self.deployment.link.up)
+        self.attacker, self.user = await self.deployment.login(), await self.deployment.login()
+
+    async def attack(self, stanzas: list[bytes]) -> None:
+        """Send them all, and see whether the user is served and the session still the first."""
+        if self.attacker.closed:
+            await self.attacker.close()
+            self.attacker = await self.deployment.login()
+        self.attacker.write(b"".join(stanzas))
+        await self.deployment.assert_served(self.user)
+        if not self.attacker.closed:
+            with contextlib.suppress(TimeoutError):  # the server may be about to cut it off
+                await self.attacker.ping()
+        self.attacker.received.clear()
+        await self.deployment.assert_served(self.user)
+
+    async def close(self) -> None:
+        """Stop all."""
+        for client in self.deployment.clients:
+            await client.close()
+        await self._stack.aclose()
+
+
+@pytest.mark.timeout(3600)
+def test_no_generated_stanza_costs_the_session(tmp_path: Path) -> None:
+    with asyncio.Runner() as runner:
+        fuzz = Fuzz(tmp_path)
+        runner.run(fuzz.open())
+
+        @settings(max_examples=GENERATED // BATCH, suppress_health_check=list(HealthCheck), deadline=None)
+        @given(st.lists(st.integers(0, 2**64 - 1), min_size=BATCH, max_size=BATCH, unique=True))
+        def attack(seeds: list[int]) -> None:
+            runner.run(fuzz.attack([user_stanza(seed) for seed in seeds]))
+
+        try:
+            attack()
+            assert fuzz.deployment.states == [True]
+        finally:
+            runner.run(fuzz.close())
