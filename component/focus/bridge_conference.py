@@ -1,0 +1,306 @@
+"""One room's conference at the bridge (Colibri2): its endpoints, and what follows from each failure.
+
+Requests of one room reach the bridge in order. What the bridge should know of an endpoint is compared with
+what it was told last, and one request at a time closes the gap: a bridge that was away for a while, or a
+participant that changes its mind faster than the bridge answers, costs no more than that.
+
+Every loss of the bridge's conference begins a new generation: answers of an older one mean nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from component.focus.bridge_interface import BridgeListener, Wanted
+from component.focus.effects import BridgeAnswer
+from component.focus.metrics import BRIDGES_REMOVED
+from component.focus.outbox import Outbox
+from component.focus.reaction import Reaction, reaction_to
+from component.focus.session import Session
+from jingle.colibri2 import (
+    ConferenceModified,
+    ConferenceModify,
+    Endpoint,
+    Transport,
+)
+
+FIRST_RETRY_S = 0.5
+LAST_RETRY_S = 10.0
+CHECK_INTERVAL_S = 10.0
+"""A bridge that was restarted is noticed after this time even if nobody does anything."""
+LOSS_INTERVAL_S = 5.0
+"""A bridge that loses its conference again within this time is left alone for a while."""
+
+
+@dataclass(eq=False)
+class _Allocation:
+    """An endpoint that exists at the bridge or is asked for."""
+
+    session: Session
+    told: Wanted
+    exists: bool = False
+    asking: bool = False
+    """An update is on its way."""
+
+
+class BridgeConference:
+    """The sans-I/O client of one conference at one bridge."""
+
+    def __init__(
+        self, outbox: Outbox, room: str, new_id: Callable[[], str], listener: BridgeListener
+    ) -> None:
+        self._outbox = outbox
+        self._room = room
+        self._new_id = new_id
+        self._meeting_id = new_id()
+        self._listener = listener
+        self.available = True
+        """Whether new endpoints may be asked for."""
+        self._reachable = True
+        """Whether the bridge answered last time."""
+        self._generation = 0
+        self._created = False
+        self._allocations: dict[str, _Allocation] = {}
+        self._uncertain: set[str] = set()
+        """Endpoints that may exist although nobody uses them: a request about them got no answer."""
+        self._retry_s = FIRST_RETRY_S
+        self._retry_at: float | None = None
+        self._check_at = 0.0
+        self._lost_at: float | None = None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether any endpoint exists or is asked for."""
+        return bool(self._allocations)
+
+    # What the room wants
+
+    def allocate(self, session: Session, stats_id: str, now: float) -> None:
+        """Ask for an endpoint for a session that is in state ALLOCATING."""
+        if session.nick in self._uncertain:
+            self._uncertain.discard(session.nick)
+            self._modify(Endpoint(session.nick, expire=True), self._ignored)
+        muted = self._listener.wanted(session).muted
+        endpoint = Endpoint(
+            session.nick,
+            create=True,
+            stats_id=stats_id,
+            capabilities=("source-names",),
+            media=session.media,
+            transport=Transport(ice_controlling=True),
+            sources=(),
+            force_mute_audio=True if "audio" in muted else None,
+            force_mute_video=True if "video" in muted else None,
+        )
+        allocation = self._allocations[session.nick] = _Allocation(session, Wanted(muted=muted))
+        done = partial(self._allocation_answered, allocation, self._generation)
+        if self._created:
+            self._modify(endpoint, done)
+            return
+        self._created = True
+        self._check_at = now + CHECK_INTERVAL_S
+        request = ConferenceModify(self._meeting_id, name=self._room, create=True, endpoints=(endpoint,))
+        self._outbox.ask_bridge(request, done)
+        self._listener.bridge_changed()
+
+    def changed(self, session: Session) -> None:
+        """What the bridge should know of the session's endpoint is something else than before."""
+        allocation = self._allocations.get(session.nick)
+        if allocation is not None and allocation.session is session:
+            self._bring_up_to_date(allocation)
+
+    def expire(self, session: Session) -> None:
+        """The session is over: end its endpoint; with the last one the conference."""
+        if not self._has(session):
+            return
+        del self._allocations[session.nick]
+        if self._allocations:
+            self._modify(Endpoint(session.nick, expire=True), partial(self._expiry_answered, session.nick))
+        else:
+            self.expire_all()
+
+    def expire_all(self) -> None:
+        """End the conference at the bridge."""
+        if self._created:
+            self._outbox.ask_bridge(ConferenceModify(self._meeting_id, expire=True), self._ignored)
+            self._forget()
+            self._listener.bridge_changed()
+
+    # Time
+
+    def next_time(self) -> float | None:
+        """When `tick` has something to do."""
+        if not self.available:
+            return self._retry_at
+        return self._check_at if self._allocations else None
+
+    def tick(self, now: float) -> None:
+        """Try again a bridge that was away; see now and then whether one still knows the conference."""
+        if not self.available and self._retry_at is not None and now >= self._retry_at:
+            self._retry_at = None
+            if not self._listener.probe(now):
+                self._check(now)
+        elif self.available and self._allocations and now >= self._check_at:
+            self._check(now)
+
+    def _check(self, now: float) -> None:
+        self._check_at = now + CHECK_INTERVAL_S
+        if not self._allocations:
+            # Nobody needs the bridge: the next one who does will see how it is.
+            self._back(now)
+            return
+        done = partial(self._check_answered, self._generation)
+        self._outbox.ask_bridge(ConferenceModify(self._meeting_id), done)
+
+    # Requests and what follows from their answers
+
+    def _modify(self, endpoint: Endpoint, done: Callable[[BridgeAnswer, float], None]) -> None:
+        self._outbox.ask_bridge(ConferenceModify(self._meeting_id, endpoints=(endpoint,)), done)
+
+    def _bring_up_to_date(self, allocation: _Allocation) -> None:
+        if not self._reachable or not allocation.exists or allocation.asking:
+            return
+        wanted = self._listener.wanted(allocation.session)
+        if wanted == allocation.told:
+            return
+        allocation.asking = True
+        self._modify(
+            wanted.beyond(allocation.session.nick, allocation.told),
+            partial(self._update_answered, allocation, wanted, self._generation),
+        )
+
+    def _allocation_answered(
+        self, allocation: _Allocation, generation: int, answer: BridgeAnswer, now: float
+    ) -> None:
+        if self._is_past(generation, now):
+            return
+        session = allocation.session
+        if isinstance(answer, ConferenceModified):
+            self._back(now)
+            if self._has(session):
+                allocation.exists = True
+                self._listener.allocated(session, answer, now)
+                self.changed(session)
+            return
+        reaction = reaction_to(answer)
+        if self._has(session):
+            del self._allocations[session.nick]
+            if reaction is Reaction.AWAY:
+                self._uncertain.add(session.nick)
+            again = reaction in (Reaction.AWAY, Reaction.BUSY, Reaction.CONFERENCE_LOST)
+            self._listener.allocation_failed(session, again=again)
+        if not self._react(reaction, None, now):
+            self._back(now)
+
+    def _update_answered(
+        self, allocation: _Allocation, wanted: Wanted, generation: int, answer: BridgeAnswer, now: float
+    ) -> None:
+        allocation.asking = False
+        if self._is_past(generation, now):
+            return
+        if isinstance(answer, ConferenceModified):
+            allocation.told = wanted
+            self._answered(now)
+            self.changed(allocation.session)
+            return
+        reaction = reaction_to(answer)
+        if reaction is Reaction.REFUSED:
+            allocation.told = wanted
+        if not self._react(reaction, allocation.session, now):
+            self._answered(now)
+
+    def _check_answered(self, generation: int, answer: BridgeAnswer, now: float) -> None:
+        if self._is_past(generation, now):
+            return
+        if isinstance(answer, ConferenceModified) or not self._react(reaction_to(answer), None, now):
+            self._back(now)
+
+    def _is_past(self, generation: int, now: float) -> bool:
+        """Whether an answer belongs to a forgotten conference: all it says is that one may ask again."""
+        past = generation != self._generation
+        if past and not self.available and self._retry_at is None:
+            self._retry_at = now
+        return past
+
+    def _expiry_answered(self, nick: str, answer: BridgeAnswer, now: float) -> None:
+        if not isinstance(answer, ConferenceModified) and reaction_to(answer) is Reaction.AWAY:
+            self._uncertain.add(nick)
+            self._away(now)
+
+    def _ignored(self, answer: BridgeAnswer, now: float) -> None:
+        """What was to be ended may well not have existed."""
+
+    def _has(self, session: Session) -> bool:
+        allocation = self._allocations.get(session.nick)
+        return allocation is not None and allocation.session is session
+
+    def _react(self, reaction: Reaction, session: Session | None, now: float) -> bool:
+        """Do what follows from a failure; whether that makes new endpoints wait."""
+        if reaction is Reaction.AWAY:
+            self._away(now)
+        elif reaction is Reaction.BUSY:
+            self._busy(now)
+        elif reaction is Reaction.CONFERENCE_LOST:
+            self._lost(now)
+        elif reaction is Reaction.ENDPOINT_LOST and session is not None and self._has(session):
+            del self._allocations[session.nick]
+            self._listener.endpoint_lost(session, now)
+        return reaction in (Reaction.AWAY, Reaction.BUSY, Reaction.CONFERENCE_LOST)
+
+    def _lost(self, now: float) -> None:
+        BRIDGES_REMOVED.inc()
+        lost_again = self._lost_at is not None and now - self._lost_at < LOSS_INTERVAL_S
+        self._lost_at = now
+        self._forget()
+        if lost_again or not self.available:
+            self._away(now)
+        self._listener.conference_lost(now)
+
+    def _forget(self) -> None:
+        """Begin anew, under a new name: what the bridge may still have under the old one disturbs nobody."""
+        self._generation += 1
+        self._meeting_id = self._new_id()
+        self._created = False
+        self._allocations.clear()
+        self._uncertain.clear()
+
+    def _away(self, now: float) -> None:
+        self._reachable = False
+        self._busy(now)
+
+    def _busy(self, now: float) -> None:
+        if self._retry_at is None:
+            self._retry_at = now + self._retry_s
+            self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+        if not any(allocation.exists for allocation in self._allocations.values()):
+            # Nothing says that the conference exists at all.
+            waiting = [allocation.session for allocation in self._allocations.values()]
+            self._forget()
+            for session in waiting:
+                self._listener.allocation_failed(session, again=True)
+        if self.available:
+            self.available = False
+            self._listener.bridge_changed()
+
+    def _answered(self, now: float) -> None:
+        """A request about what exists was taken; that says nothing about new endpoints."""
+        if not self._reachable:
+            self._back(now)
+
+    def _back(self, now: float) -> None:
+        """The bridge takes new endpoints, or nothing speaks against it any more."""
+        self._retry_at = None
+        if self.available:
+            return
+        self._retry_s = FIRST_RETRY_S
+        self.available = self._reachable = True
+        self._check_at = now + CHECK_INTERVAL_S
+        for nick in sorted(self._uncertain - self._allocations.keys()):
+            self._modify(Endpoint(nick, expire=True), self._ignored)
+        self._uncertain.clear()
+        for allocation in self._allocations.values():
+            self._bring_up_to_date(allocation)
+        self._listener.bridge_changed()
+        self._listener.bridge_back(now)

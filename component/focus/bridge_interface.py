@@ -1,0 +1,61 @@
+"""Between those who invite participants and the bridge's conference: what one wants, the other reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from component.focus.session import Session
+from jingle.colibri2 import ConferenceModified, Endpoint, MediaSource, Transport
+from jingle.ice import IceTransport
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the bridge should know of an endpoint."""
+
+    transport: IceTransport | None = None
+    """The participant's own, once it has accepted."""
+    sources: tuple[MediaSource, ...] = ()
+    """The full list."""
+    muted: frozenset[str] = frozenset()
+    """Media ("audio", "video") not to be forwarded."""
+
+    def beyond(self, nick: str, told: Wanted) -> Endpoint:
+        """The update that makes `told` into this."""
+        muted = self.muted if self.muted != told.muted else None
+        return Endpoint(
+            nick,
+            transport=Transport(ice=self.transport) if self.transport != told.transport else None,
+            sources=self.sources if self.sources != told.sources else None,
+            force_mute_audio=None if muted is None else "audio" in muted,
+            force_mute_video=None if muted is None else "video" in muted,
+        )
+
+
+class BridgeListener(Protocol):
+    """Who invites participants, as the bridge's conference sees it."""
+
+    def wanted(self, session: Session) -> Wanted:
+        """What the bridge should know of the session's endpoint now."""
+
+    def allocated(self, session: Session, answer: ConferenceModified, now: float) -> None:
+        """The endpoint of `session` exists."""
+
+    def allocation_failed(self, session: Session, *, again: bool) -> None:
+        """There is no endpoint for `session`; with `again` it may be asked for later."""
+
+    def endpoint_lost(self, session: Session, now: float) -> None:
+        """The bridge has forgotten an endpoint that was in use."""
+
+    def conference_lost(self, now: float) -> None:
+        """The bridge has forgotten all endpoints."""
+
+    def probe(self, now: float) -> bool:
+        """Ask for one endpoint to see whether the bridge is back. False when nobody waits for one."""
+
+    def bridge_changed(self) -> None:
+        """`available` or `in_use` is another."""
+
+    def bridge_back(self, now: float) -> None:
+        """The bridge takes requests again."""

@@ -1,0 +1,356 @@
+"""One conference: the core of the focus for one room. No I/O.
+
+Every method takes one event and the time and gives back what the shell is to do. Methods run one after the
+other and never wait: that is the room's queue. What takes time (the bridge, a participant's features) is
+asked for by an effect and comes back through `answered`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+from xml.etree.ElementTree import Element
+
+from carillon.settings import FocusSettings
+from component.focus import own_presence, requests
+from component.focus.effects import AnswerRequest, Effect, Ended, PeerAnswer, Send
+from component.focus.features import ASSUMED, DISCO_INFO, FeatureCache, features_of
+from component.focus.lifecycle import RoomState
+from component.focus.metrics import PARTICIPANTS, PARTICIPANTS_CURRENT
+from component.focus.muting import MuteCase, judge
+from component.focus.occupant import SELF_PRESENCE, RoomPresence
+from component.focus.outbox import Outbox
+from component.focus.participant import Participant
+from component.focus.restarts import RestartLimit
+from component.focus.roles import AutoOwner, owner_query
+from component.focus.sessions import IDLE, Sessions
+from component.focus.stay import Stay
+from component.stanza import COMPONENT_NS, bare, iq, message, resource
+from component.stanza_error import StanzaError
+from jingle.element import Jingle
+from jingle.jitsi.mute import Mute, build_mute
+from jingle.source_map import SourceMap
+
+FEATURES_TIMEOUT_S = 1.5
+"""A participant that has not said what it can do by then is taken for a browser."""
+MAX_EXPECTED = 1000
+
+A = TypeVar("A")
+_OVER = "the conference is over"
+
+
+class Conference:
+    """The conference in the room `jid`; `own_jid` is the focus's own, `new_id` makes unguessable names."""
+
+    def __init__(
+        self,
+        jid: str,
+        settings: FocusSettings,
+        *,
+        own_jid: str,
+        features: FeatureCache,
+        new_id: Callable[[], str],
+        now: float,
+    ) -> None:
+        self.jid = jid
+        self.own_jid = own_jid
+        self.participants: dict[str, Participant] = {}
+        """By nick, in the order in which they joined."""
+        self._settings = settings
+        self._features = features
+        self._outbox = Outbox()
+        sources = SourceMap(settings.max_sources, settings.max_sources)
+        self._sessions = Sessions(self._outbox, self, sources, new_id)
+        self._owners = AutoOwner()
+        self._requests: list[int] = []
+        self._expected: dict[str, float] = {}
+        """Who was told to come, by real JID, and until when the room waits for them."""
+        self._idle_at: float | None = None
+        self._alone_at: float | None = None
+        self._stay = Stay(self._outbox, jid, own_jid, self, now)
+
+    @property
+    def state(self) -> RoomState:
+        """Where the focus is with the room."""
+        return self._stay.state
+
+    # Events
+
+    def begin(self) -> list[Effect]:
+        """The effects of a new conference."""
+        return self._outbox.take()
+
+    def request(self, ticket: int, sender: str, now: float) -> list[Effect]:
+        """`sender` asks for the conference; the answer, named by `ticket`, comes when the room is ready."""
+        if self._is_full() and not self._is_here(sender):
+            self._outbox.put(AnswerRequest(ticket, StanzaError("resource-constraint", "room is full")))
+            return self._outbox.take()
+        if len(self._expected) < MAX_EXPECTED:
+            self._expected[sender] = now + self._settings.initial_timeout_s
+        if self.state is RoomState.RUNNING:
+            self._wait_for_expected(now)
+            self._outbox.put(AnswerRequest(ticket))
+        else:
+            self._requests.append(ticket)
+        return self._outbox.take()
+
+    def presence(self, presence: RoomPresence, now: float) -> list[Effect]:
+        """A presence from the room."""
+        own = SELF_PRESENCE in presence.codes or presence.nick == own_presence.NICK
+        if self.state is not RoomState.CLOSING and presence.nick:
+            if own:
+                self._stay.own_presence(presence, now)
+            elif presence.kind == "available":
+                self._available(presence, now)
+            elif presence.kind == "unavailable":
+                self._unavailable(presence.nick, now)
+        return self._outbox.take()
+
+    def jingle(self, nick: str, jingle: Jingle, now: float) -> tuple[list[Effect], StanzaError | None]:
+        """A Jingle request of the occupant `nick`; the error to answer with, None for an empty result."""
+        return self._judged(lambda: requests.handle(self._sessions, self._participant(nick), jingle, now))
+
+    def mute(self, nick: str, mute: Mute) -> tuple[list[Effect], StanzaError | None]:
+        """The occupant `nick` wants to mute somebody, or to say that it is not muted any more."""
+        return self._judged(lambda: self._mute(self._participant(nick), mute))
+
+    def link_restored(self, now: float) -> list[Effect]:
+        """There is a new session with the server: whatever happened meanwhile is learned by joining again."""
+        if self.state is not RoomState.CLOSING:
+            self._stay.rejoin(now)
+            self._sessions.link_restored(now)
+        return self._outbox.take()
+
+    def answered(self, done: Callable[[A, float], None], answer: A, now: float) -> list[Effect]:
+        """The answer to an AskPeer or AskBridge."""
+        if self.state is not RoomState.CLOSING:
+            done(answer, now)
+        return self._outbox.take()
+
+    def close(self) -> list[Effect]:
+        """Leave the room, whoever is in it."""
+        self._close("the focus is being stopped")
+        return self._outbox.take()
+
+    # Time
+
+    def next_time(self) -> float | None:
+        """When `tick` has something to do."""
+        if self.state is RoomState.CLOSING:
+            return None
+        times = (self._stay.next_time(), self._idle_at, self._alone_at, self._sessions.next_time())
+        return min((time for time in times if time is not None), default=None)
+
+    def tick(self, now: float) -> list[Effect]:
+        """Do what is due."""
+        for due in (self._stay.tick, self._end_alone, self._end_idle, self._sessions.tick):
+            if self.state is not RoomState.CLOSING:
+                due(now)
+        return self._outbox.take()
+
+    def _end_alone(self, now: float) -> None:
+        if self._alone_at is not None and now >= self._alone_at:
+            self._alone_at = None
+            for participant in self.participants.values():
+                self._sessions.end(participant, now, reason=IDLE)
+
+    def _end_idle(self, now: float) -> None:
+        if self._idle_at is not None and now >= self._idle_at:
+            self._close(_OVER)
+
+    # The room as its sessions see it
+
+    def may_invite(self, participant: Participant) -> bool:
+        """Whether there are enough participants for a session, and not too many before this one."""
+        if self.state is not RoomState.RUNNING or len(self.participants) < self._settings.min_participants:
+            return False
+        return participant.nick in list(self.participants)[: self._settings.max_participants]
+
+    def show(self) -> None:
+        """Send the presence of the focus if it says something new."""
+        self._stay.show(
+            own_presence.Shown(
+                bridges=1 if self._sessions.bridge.in_use else 0,
+                bridge_available=self._sessions.bridge.available,
+                full=len(self.participants) > self._settings.max_participants,
+            )
+        )
+
+    # The stay in the room
+
+    def occupants_known(self, present: frozenset[str], now: float) -> None:
+        """Who is not named any more has left while the focus was away."""
+        for nick in [nick for nick in self.participants if nick not in present]:
+            self._unavailable(nick, now)
+
+    def entered(self, now: float) -> None:
+        """The room is ready: answer who waited, invite who is there."""
+        self.show()
+        for ticket in self._requests:
+            self._outbox.put(AnswerRequest(ticket))
+        self._requests.clear()
+        self._wait_for_expected(now)
+        self._room_changed(now)
+
+    def join_failed(self, why: str) -> bool:
+        """A room that nobody uses is given up."""
+        if not self.participants:
+            self._close(why)
+            return False
+        self._refuse_requests(why)
+        return True
+
+    def removed(self, why: str) -> None:
+        """The room is closed."""
+        self._close(why, leave=False)
+
+    def _refuse_requests(self, why: str) -> None:
+        # Never the MUC's own condition: clients take not-authorized for the wish that they log in.
+        for ticket in self._requests:
+            self._outbox.put(AnswerRequest(ticket, StanzaError("service-unavailable", why)))
+        self._requests.clear()
+
+    def _close(self, why: str, *, leave: bool = True) -> None:
+        if self.state is RoomState.CLOSING:
+            return
+        self._stay.close(leave=leave)
+        self._refuse_requests(why)
+        PARTICIPANTS_CURRENT.dec(len(self.participants))
+        self._sessions.bridge.expire_all()
+        self._outbox.put(Ended())
+
+    # Participants
+
+    def _available(self, presence: RoomPresence, now: float) -> None:
+        self._stay.see(presence.nick)
+        participant = self.participants.get(presence.nick)
+        if participant is not None:
+            muted = participant.muted
+            participant.update(presence)
+            if participant.muted != muted:
+                self._sessions.muting_changed(participant)
+            self._elect_owner()
+            return
+        limit = RestartLimit(self._settings.restart_interval_s, self._settings.restarts_per_minute)
+        participant = self.participants[presence.nick] = Participant(presence, limit)
+        PARTICIPANTS.inc()
+        PARTICIPANTS_CURRENT.inc()
+        self._expected.pop(presence.real_jid, None)
+        participant.supported = self._features.get(presence.caps)
+        if participant.supported is None:
+            self._discover(participant)
+        self._room_changed(now)
+
+    def _unavailable(self, nick: str, now: float) -> None:
+        participant = self.participants.pop(nick, None)
+        if participant is None:
+            return
+        PARTICIPANTS_CURRENT.dec()
+        self._sessions.leave(participant, now)
+        self._room_changed(now)
+
+    def _room_changed(self, now: float) -> None:
+        """Somebody came or went, or the room has just become ready."""
+        if self.state is not RoomState.RUNNING:
+            return
+        if not self.participants:
+            self._wait_for_expected(now)
+            return
+        self._idle_at = None
+        if len(self.participants) >= self._settings.min_participants:
+            self._alone_at = None
+        elif self._alone_at is None and any(one.session for one in self.participants.values()):
+            self._alone_at = now + self._settings.single_participant_timeout_s
+        self._elect_owner()
+        self.show()
+        self._tell_uninvited()
+        self._sessions.invite_waiting(now)
+
+    def _wait_for_expected(self, now: float) -> None:
+        """An empty room stays as long as somebody who was told to come may still come."""
+        if self.participants:
+            return
+        self._expected = {jid: until for jid, until in self._expected.items() if until > now}
+        if self._expected:
+            self._idle_at = max(self._expected.values())
+        else:
+            self._close(_OVER)
+
+    def _discover(self, participant: Participant) -> None:
+        caps = participant.occupant.caps
+        query = Element(f"{{{DISCO_INFO}}}query", {"node": f"{caps.node}#{caps.ver}"} if caps else {})
+        self._outbox.ask(
+            iq("get", participant.jid, self.own_jid, query),
+            partial(self._discovered, participant),
+            timeout_s=FEATURES_TIMEOUT_S,
+        )
+
+    def _discovered(self, participant: Participant, answer: PeerAnswer, now: float) -> None:
+        query = answer.find(f"{{{DISCO_INFO}}}query") if isinstance(answer, Element) else None
+        if query is None:
+            participant.supported = ASSUMED
+        else:
+            participant.supported = features_of(query)
+            self._features.put(participant.occupant.caps, query)
+        self._sessions.invite_waiting(now)
+
+    def _elect_owner(self) -> None:
+        if not self._settings.auto_owner or self.state is not RoomState.RUNNING:
+            return
+        chosen = self._owners.elect(one.occupant for one in self.participants.values())
+        if chosen is not None:
+            self._outbox.ask(iq("set", self.jid, self.own_jid, owner_query(chosen)), self._owner_made)
+
+    def _owner_made(self, answer: PeerAnswer, now: float) -> None:
+        if not isinstance(answer, Element):
+            self._owners.refused()
+
+    # Limits
+
+    def _is_full(self) -> bool:
+        return len(self.participants) >= self._settings.max_participants
+
+    def _is_here(self, real_jid: str) -> bool:
+        """Whether somebody with this account is in the room: it is about to replace a lost connection."""
+        return any(bare(one.occupant.real_jid) == bare(real_jid) for one in self.participants.values())
+
+    def _tell_uninvited(self) -> None:
+        for participant in list(self.participants.values())[self._settings.max_participants :]:
+            if not participant.told_full:
+                participant.told_full = True
+                body = Element(f"{{{COMPONENT_NS}}}body")
+                body.text = f"The room is full: it takes {self._settings.max_participants} participants."
+                self._outbox.put(Send(message("chat", participant.jid, self.own_jid, body)))
+
+    # Requests of participants
+
+    def _judged(self, handle: Callable[[], None]) -> tuple[list[Effect], StanzaError | None]:
+        try:
+            handle()
+        except StanzaError as error:
+            return self._outbox.take(), error
+        return self._outbox.take(), None
+
+    def _participant(self, nick: str) -> Participant:
+        participant = self.participants.get(nick)
+        if participant is None or self.state is RoomState.CLOSING:
+            raise StanzaError("item-not-found", "not a participant of the conference")
+        return participant
+
+    def _mute(self, muter: Participant, mute: Mute) -> None:
+        if not mute.jid:
+            raise StanzaError("bad-request", "nobody to mute")
+        target = self.participants.get(resource(mute.jid)) if bare(mute.jid) == self.jid else None
+        judge(MuteCase(muter.occupant, target.occupant if target else None, mute.muted))
+        if target is None:
+            return
+        if target is not muter:
+            order = build_mute(Mute(mute.media, True, actor=muter.jid))
+            self._outbox.ask(iq("set", target.jid, self.own_jid, order), lambda answer, now: None)
+            # A shared screen has no force-mute of its own: it would take the camera too.
+            if mute.media != "desktop":
+                target.order_mute(mute.media)
+        elif not mute.muted:
+            target.unmute(frozenset((mute.media,)))
+        self._sessions.muting_changed(target)

@@ -1,0 +1,30 @@
+"""Counters of the focus. Those that Jicofo has carry its names, so that its dashboards go on working."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+CONFERENCES = Gauge("jitsi_jicofo_conferences", "Running conferences")
+CONFERENCES_CREATED = Counter("jitsi_jicofo_conferences_created", "Conferences created")
+CONFERENCE_REQUESTS = Counter("jitsi_jicofo_conference_requests", "Conference requests")
+CONFERENCE_REQUESTS_NEW = Counter(
+    "jitsi_jicofo_conference_requests_new", "Conference requests for a new room"
+)
+PARTICIPANTS = Counter("jitsi_jicofo_participants", "Participants that have joined")
+PARTICIPANTS_CURRENT = Gauge("jitsi_jicofo_participants_current", "Participants now")
+PARTICIPANTS_MOVED = Counter(
+    "jitsi_jicofo_participants_moved", "Participants invited again after the bridge failed"
+)
+ICE_FAILED = Counter("jitsi_jicofo_participants_ice_failed", "Participants that reported a failure of ICE")
+RESTARTS = Counter("jitsi_jicofo_participants_restart_requested", "Requests for a new session")
+BRIDGES_REMOVED = Counter("jitsi_jicofo_bridges_removed", "Conferences that lost their bridge")
+
+REFUSED = Counter(
+    "carillon_focus_refused", "Requests to the focus that were refused", ["request", "condition"]
+)
+BRIDGE_ERRORS = Counter(
+    "carillon_focus_bridge_errors", "Requests that the bridge refused or missed", ["reason"]
+)
+INVITE_SECONDS = Gauge(
+    "carillon_focus_invite_seconds", "Last time from the bridge being asked to session-initiate"
+)

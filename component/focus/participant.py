@@ -1,0 +1,69 @@
+"""A participant: an occupant of the room other than the focus, and what the focus knows about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from component.focus.occupant import RoomPresence
+from component.focus.restarts import RestartLimit
+from component.focus.session import Session, SessionState
+from component.focus.signalling import Receiver, SourceSignalling
+
+
+@dataclass(eq=False)
+class Participant:
+    """One participant. Its nick is also the id of its endpoint at the bridge."""
+
+    occupant: RoomPresence
+    """Its latest presence: name, real JID and rights as the MUC gives them."""
+    restarts: RestartLimit
+    supported: frozenset[str] | None = None
+    """Its features; None until they are known."""
+    session: Session | None = None
+    declined: bool = False
+    """It has ended or refused its session: it is not invited again until it joins anew."""
+    told_full: bool = False
+    muted: frozenset[str] = frozenset()
+    """Media ("audio", "video") that the bridge must not forward, by order of a moderator."""
+    obeyed: frozenset[str] = frozenset()
+    """Those of them that the participant has shown as muted since the order."""
+    signalling: SourceSignalling = field(default_factory=SourceSignalling)
+
+    @property
+    def nick(self) -> str:
+        """Its name in the room."""
+        return self.occupant.nick
+
+    @property
+    def jid(self) -> str:
+        """Its occupant JID."""
+        return f"{self.occupant.room}/{self.occupant.nick}"
+
+    def order_mute(self, media: str) -> None:
+        """A moderator mutes it."""
+        self.muted |= {media}
+        self.obeyed = (self.obeyed - {media}) | ({media} - self.occupant.unmuted)
+
+    def unmute(self, media: frozenset[str]) -> None:
+        """It has unmuted itself."""
+        self.muted -= media
+        self.obeyed -= media
+
+    def update(self, occupant: RoomPresence) -> None:
+        """A new presence. Who shows itself unmuted after it was seen muted has unmuted itself.
+
+        Clients say so to the focus as well, but not all of them do.
+        """
+        self.occupant = occupant
+        self.unmute(self.obeyed & occupant.unmuted)
+        self.obeyed |= self.muted - occupant.unmuted
+
+    @property
+    def receiver(self) -> Receiver:
+        """How it is told of sources."""
+        return Receiver(self.nick, self.supported or frozenset())
+
+    @property
+    def active(self) -> bool:
+        """Whether its session is accepted."""
+        return self.session is not None and self.session.state is SessionState.ACTIVE

@@ -1,0 +1,24 @@
+"""How often a participant may ask for a new session."""
+
+from __future__ import annotations
+
+from collections import deque
+
+MINUTE_S = 60.0
+
+
+class RestartLimit:
+    """At least `interval_s` between two requests and at most `per_minute` in any minute."""
+
+    def __init__(self, interval_s: float, per_minute: int) -> None:
+        self._interval_s = interval_s
+        self._granted: deque[float] = deque(maxlen=max(1, per_minute))
+
+    def allow(self, now: float) -> bool:
+        """Whether a request at `now` is granted; only granted ones count."""
+        if self._granted and now - self._granted[-1] < self._interval_s:
+            return False
+        if len(self._granted) == self._granted.maxlen and now - self._granted[0] < MINUTE_S:
+            return False
+        self._granted.append(now)
+        return True

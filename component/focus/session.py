@@ -1,0 +1,73 @@
+"""The media session of one participant: the life of its Jingle session and of its endpoint at the bridge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from jingle.colibri2 import Media
+from jingle.ice import IceTransport
+
+
+class SessionState(Enum):
+    """Where a session is."""
+
+    NONE = "none"
+    """Nothing exists; the participant may be invited."""
+    ALLOCATING = "allocating"
+    """The bridge was asked for an endpoint."""
+    PENDING = "pending"
+    """session-initiate is sent, no session-accept yet."""
+    ACTIVE = "active"
+    """Accepted: media may flow, sources are signalled."""
+    ENDED = "ended"
+    """Over; a further invitation makes a new session."""
+
+
+class SessionEvent(Enum):
+    """What happens to a session."""
+
+    ALLOCATE = "allocate"
+    ALLOCATED = "allocated"
+    ACCEPTED = "accepted"
+    END = "end"
+
+
+SESSION_TABLE: dict[tuple[SessionState, SessionEvent], SessionState] = {
+    (SessionState.NONE, SessionEvent.ALLOCATE): SessionState.ALLOCATING,
+    (SessionState.NONE, SessionEvent.END): SessionState.ENDED,
+    (SessionState.ALLOCATING, SessionEvent.ALLOCATED): SessionState.PENDING,
+    (SessionState.ALLOCATING, SessionEvent.END): SessionState.ENDED,
+    (SessionState.PENDING, SessionEvent.ACCEPTED): SessionState.ACTIVE,
+    (SessionState.PENDING, SessionEvent.END): SessionState.ENDED,
+    (SessionState.ACTIVE, SessionEvent.END): SessionState.ENDED,
+}
+
+
+class WrongSessionState(Exception):
+    """An event that has no place in the session's state."""
+
+
+@dataclass(eq=False)
+class Session:
+    """One session. `sid` names it towards the participant, `bridge_session` in its requests for a restart."""
+
+    nick: str
+    sid: str
+    bridge_session: str
+    media: tuple[Media, ...] = ()
+    transport: IceTransport | None = None
+    """The participant's transport, once it has accepted."""
+    state: SessionState = SessionState.NONE
+
+    def move(self, event: SessionEvent) -> None:
+        """Go on by the table. Raises WrongSessionState."""
+        following = SESSION_TABLE.get((self.state, event))
+        if following is None:
+            raise WrongSessionState(f"{event.value} while {self.state.value}")
+        self.state = following
+
+    @property
+    def open(self) -> bool:
+        """Whether the participant knows of this session."""
+        return self.state in {SessionState.PENDING, SessionState.ACTIVE}

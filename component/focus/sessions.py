@@ -1,0 +1,303 @@
+"""The sessions of one room: who is invited when, and what becomes of their sessions.
+
+A session begins with an endpoint at the bridge, then session-initiate; the participant's session-accept makes
+it active. Whatever ends it ends the endpoint too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Protocol
+
+from component.focus.bridge_conference import BridgeConference
+from component.focus.bridge_interface import Wanted
+from component.focus.effects import PeerAnswer
+from component.focus.metrics import INVITE_SECONDS, PARTICIPANTS_MOVED
+from component.focus.offer import offered_contents, offered_media
+from component.focus.outbox import Outbox
+from component.focus.participant import Participant
+from component.focus.session import Session, SessionEvent, SessionState
+from component.focus.signalling import Sources, forwarded, signalling_delay_s
+from component.link import LinkDown
+from component.stanza import iq
+from component.stanza_error import StanzaError
+from jingle.colibri2 import ConferenceModified, Endpoint
+from jingle.content import Action, Group, Reason
+from jingle.element import Jingle, build_jingle
+from jingle.ice import IceTransport
+from jingle.jitsi.session import BridgeSession
+from jingle.source_map import SourceMap, tidy
+from jingle.source_rules import colibri_sources
+from jingle.sources import MediaSources, Source
+
+MOVING = Reason("success", "moving")
+FAILED = Reason("general-error", "jingle session failed")
+IDLE = Reason("expired", "Idle session timeout")
+BRIDGE_OWNER = "jvb"
+"""Owner of the SSRCs with which the bridge itself sends RTCP."""
+
+
+class Room(Protocol):
+    """The room, as its sessions see it."""
+
+    jid: str
+    own_jid: str
+
+    @property
+    def participants(self) -> Mapping[str, Participant]:
+        """By nick, in the order in which they joined."""
+
+    def may_invite(self, participant: Participant) -> bool:
+        """Whether the room's state and size allow to invite this participant now."""
+
+    def show(self) -> None:
+        """Something that the presence of the focus shows has changed."""
+
+
+class Sessions:
+    """Invites participants, and implements the bridge's `BridgeListener`."""
+
+    def __init__(self, outbox: Outbox, room: Room, sources: SourceMap, new_id: Callable[[], str]) -> None:
+        self._outbox = outbox
+        self._room = room
+        self._new_id = new_id
+        self.sources = sources
+        self.bridge = BridgeConference(outbox, room.jid, new_id, self)
+        self._signal_at: float | None = None
+        self._asked_at: dict[Session, float] = {}
+
+    # Inviting
+
+    def invite_waiting(self, now: float) -> None:
+        """Invite all who have no session and may have one."""
+        if self.bridge.available:
+            for participant in list(self._room.participants.values()):
+                self._invite(participant, now)
+
+    def probe(self, now: float) -> bool:
+        """Invite the first who waits, to see whether the bridge is back."""
+        return any(self._invite(participant, now) for participant in list(self._room.participants.values()))
+
+    def _invite(self, participant: Participant, now: float) -> bool:
+        if participant.session or participant.declined or participant.supported is None:
+            return False
+        media = offered_media(participant.supported)
+        if not media or not self._room.may_invite(participant):
+            return False
+        session = Session(participant.nick, sid=self._new_id(), bridge_session=self._new_id(), media=media)
+        session.move(SessionEvent.ALLOCATE)
+        participant.session = session
+        self._asked_at[session] = now
+        self.bridge.allocate(session, participant.occupant.stats_id, now)
+        return True
+
+    def allocated(self, session: Session, answer: ConferenceModified, now: float) -> None:
+        """The endpoint exists: send the offer."""
+        endpoint = next((one for one in answer.endpoints if one.id == session.nick), Endpoint(session.nick))
+        participant = self._participant(session)
+        if participant is None:
+            self.bridge.expire(session)
+            return
+        if endpoint.transport is None or endpoint.transport.ice is None:
+            self.decline(participant, now)
+            return
+        session.move(SessionEvent.ALLOCATED)
+        INVITE_SECONDS.set(now - self._asked_at.pop(session, now))
+        receiver = participant.receiver
+        view = receiver.view(forwarded(self.sources.all(), receiver.media))
+        participant.signalling.begin(view)
+        offer = Jingle(
+            Action.SESSION_INITIATE,
+            session.sid,
+            initiator=self._room.own_jid,
+            contents=offered_contents(session.media, endpoint.transport.ice),
+            groups=(Group("BUNDLE", tuple(media.type for media in session.media)),),
+            bridge_session=BridgeSession(session.bridge_session),
+        )
+        told = {**bridge_sources(answer), **view}
+        self._request(
+            participant,
+            receiver.offer(offer, told),
+            partial(self._initiated, participant, session),
+        )
+
+    def _initiated(self, participant: Participant, session: Session, answer: PeerAnswer, now: float) -> None:
+        # No answer is no reason to end anything: clients in large rooms are slow, the accept counts.
+        refused = isinstance(answer, StanzaError) and answer.type != "wait"
+        if refused and participant.session is session and session.state is SessionState.PENDING:
+            self.decline(participant, now)
+
+    # What the bridge is told, and reports
+
+    def wanted(self, session: Session) -> Wanted:
+        """What the bridge should know of the session's endpoint."""
+        participant = self._participant(session)
+        muted = participant.muted if participant is not None else frozenset()
+        return Wanted(session.transport, colibri_sources(self.sources.of(session.nick)), muted)
+
+    def allocation_failed(self, session: Session, *, again: bool) -> None:
+        """There is no endpoint: nobody was told of this session."""
+        participant = self._participant(session)
+        self._close(session)
+        if participant is not None:
+            participant.session = None
+            participant.declined = not again
+
+    def endpoint_lost(self, session: Session, now: float) -> None:
+        """The bridge has forgotten one endpoint."""
+        participant = self._participant(session)
+        if participant is None:
+            return
+        if participant.restarts.allow(now):
+            self.restart(participant, now)
+        else:
+            self.end(participant, now, reason=FAILED)
+            participant.declined = True
+
+    def conference_lost(self, now: float) -> None:
+        """The bridge has forgotten everything: move everybody to a new conference."""
+        moved = [participant for participant in self._room.participants.values() if participant.session]
+        PARTICIPANTS_MOVED.inc(len(moved))
+        for participant in moved:
+            self.end(participant, now, reason=MOVING)
+        self.invite_waiting(now)
+
+    def bridge_changed(self) -> None:
+        """The bridge went away or came back, or the conference there began or ended."""
+        self._room.show()
+
+    def bridge_back(self, now: float) -> None:
+        """The bridge takes requests again."""
+        self.invite_waiting(now)
+
+    # Ending
+
+    def end(self, participant: Participant, now: float, *, reason: Reason | None) -> None:
+        """End a session; with a reason the participant is told."""
+        session = participant.session
+        if session is None:
+            return
+        if reason is not None and session.open:
+            terminate = Jingle(Action.SESSION_TERMINATE, session.sid, reason=reason)
+            self._request(participant, terminate, lambda answer, now: None)
+        self._close(session)
+        participant.session = None
+        if self.sources.remove_owner(participant.nick):
+            self._changed(now)
+        self.bridge.expire(session)
+
+    def decline(self, participant: Participant, now: float) -> None:
+        """End the session of a participant that wants none; it is not told and not invited again."""
+        self.end(participant, now, reason=None)
+        participant.declined = True
+
+    def leave(self, participant: Participant, now: float) -> None:
+        """A participant has left the room. The others see that by its presence: no source-remove."""
+        self.end(participant, now, reason=None)
+        for other in self._room.participants.values():
+            other.signalling.forget(participant.nick)
+
+    def link_restored(self, now: float) -> None:
+        """What was sent last may be lost: invite again who has not accepted, tell again what went nowhere."""
+        for participant in self._room.participants.values():
+            if participant.session is not None and participant.session.state is SessionState.PENDING:
+                self.end(participant, now, reason=MOVING)
+        self._changed(now)
+
+    def restart(self, participant: Participant, now: float) -> None:
+        """End the session and invite again."""
+        self.end(participant, now, reason=MOVING)
+        self.invite_waiting(now)
+
+    def _close(self, session: Session) -> None:
+        self._asked_at.pop(session, None)
+        session.move(SessionEvent.END)
+
+    # What a participant does
+
+    def accept(self, participant: Participant, transport: IceTransport, now: float) -> None:
+        """A session-accept whose sources are in the map already."""
+        session = participant.session
+        if session is None:
+            return
+        session.move(SessionEvent.ACCEPTED)
+        session.transport = transport
+        self.bridge.changed(session)
+        self._changed(now)
+
+    def sources_changed(self, participant: Participant, now: float) -> None:
+        """The participant's sources in the map are others."""
+        if participant.session is not None:
+            self.bridge.changed(participant.session)
+        self._changed(now)
+
+    def muting_changed(self, participant: Participant) -> None:
+        """What the bridge must not forward of the participant may be something else."""
+        if participant.session is not None:
+            self.bridge.changed(participant.session)
+
+    # Signalling sources
+
+    def _changed(self, now: float) -> None:
+        if self._signal_at is None:
+            self._signal_at = now + signalling_delay_s(len(self._room.participants))
+
+    def _signal(self, now: float) -> None:
+        everything = self.sources.all()
+        by_media: dict[frozenset[str], Sources] = {}
+        for participant in self._room.participants.values():
+            if participant.session is None or not participant.active:
+                continue
+            receiver = participant.receiver
+            media = receiver.media
+            if media not in by_media:
+                by_media[media] = forwarded(everything, media)
+            for action, sources in participant.signalling.changes(receiver.view(by_media[media])):
+                self._tell(participant, participant.session, action, sources)
+
+    def _tell(self, participant: Participant, session: Session, action: Action, sources: Sources) -> None:
+        def answered(answer: PeerAnswer, now: float) -> None:
+            if isinstance(answer, LinkDown) and participant.session is session:
+                participant.signalling.untold(action, sources)
+
+        self._request(participant, participant.receiver.change(action, session.sid, sources), answered)
+
+    # Time
+
+    def next_time(self) -> float | None:
+        """When `tick` has something to do."""
+        times = [time for time in (self._signal_at, self.bridge.next_time()) if time is not None]
+        return min(times, default=None)
+
+    def tick(self, now: float) -> None:
+        """Signal what was collected; look after the bridge."""
+        if self._signal_at is not None and now >= self._signal_at:
+            self._signal_at = None
+            self._signal(now)
+        self.bridge.tick(now)
+
+    def _request(
+        self, participant: Participant, jingle: Jingle, done: Callable[[PeerAnswer, float], None]
+    ) -> None:
+        self._outbox.ask(iq("set", participant.jid, self._room.own_jid, build_jingle(jingle)), done)
+
+    def _participant(self, session: Session) -> Participant | None:
+        participant = self._room.participants.get(session.nick)
+        return participant if participant is not None and participant.session is session else None
+
+
+def bridge_sources(answer: ConferenceModified) -> Sources:
+    """The bridge's own sources as the offer tells them: clients want a stream and a track for each."""
+    media = tidy(
+        MediaSources(
+            source.type,
+            tuple(
+                Source(one.ssrc, name=source.id, msid=one.msid or f"mixedmslabel mixedlabel{source.type}0")
+                for one in source.sources
+            ),
+        )
+        for source in answer.sources
+        if source.type in {"audio", "video"}
+    )
+    return {BRIDGE_OWNER: media} if media else {}
