@@ -24,6 +24,9 @@ VirtualHost "guest.example.org"
 -- VirtualHost "example.org"
 --   c2s_require_encryption = false
 
+-- Joining a meeting is about four times faster without Nagle's algorithm: this line before the first VirtualHost.
+-- network_settings = { nagle = false }
+
 -- Where the TURN relay is (XEP-0215), for clients that ask their own server: add "external_services" to
 -- modules_enabled, and these lines before the first VirtualHost.
 -- external_service_secret = "the content of secrets/turn"
