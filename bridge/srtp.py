@@ -11,6 +11,8 @@ MAX_RECEIVE_SOURCES = 128
 MAX_SEND_SOURCES = 4096
 """SSRCs sent to one endpoint over its whole life. A state is never given back: a second life of the same SSRC
 under the same key would repeat the key stream."""
+REPLAY_WINDOW = 1024
+"""Packets. A repaired one is forwarded late; behind libsrtp's 128 it would be taken for a replay."""
 MAX_PLAIN_BYTES = 1356
 """What pylibsrtp's fixed buffer can protect: 1500 less the longest trailer."""
 
@@ -66,14 +68,19 @@ def _refusal(error: Exception) -> SrtpError:
     return SrtpError("authentication" if "auth" in text else "malformed")
 
 
+def _session(key: bytes, direction: int, profile: SrtpProfile) -> pylibsrtp.Session:
+    policy = pylibsrtp.Policy(key, direction, srtp_profile=profile.policy)
+    policy.window_size = REPLAY_WINDOW
+    return pylibsrtp.Session(policy)
+
+
 class SrtpSession:
     """Both directions of one endpoint. Replay windows and roll-over counters are libsrtp's, per SSRC."""
 
     def __init__(self, keys: SrtpKeys, *, server: bool = True) -> None:
         receive, send = (keys.client, keys.server) if server else (keys.server, keys.client)
-        profile, policy = keys.profile.policy, pylibsrtp.Policy
-        self._receive = pylibsrtp.Session(policy(receive, policy.SSRC_ANY_INBOUND, srtp_profile=profile))
-        self._send = pylibsrtp.Session(policy(send, policy.SSRC_ANY_OUTBOUND, srtp_profile=profile))
+        self._receive = _session(receive, pylibsrtp.Policy.SSRC_ANY_INBOUND, keys.profile)
+        self._send = _session(send, pylibsrtp.Policy.SSRC_ANY_OUTBOUND, keys.profile)
         self._received_sources: set[bytes] = set()
         self._sent_sources: set[bytes] = set()
 
