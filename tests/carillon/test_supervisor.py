@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ async def test_pauses_between_restarts_grow(tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     code = (
         f"import pathlib, time; file = pathlib.Path({str(starts)!r}); first = not file.exists()\n"
-        "file.open('a').write('x')\n"
+        "file.open('a').write(f'{time.monotonic()}\\n')\n"
         "if first: time.sleep(60)"
     )
     slow = Pace(first_pause_s=0.1, longest_pause_s=60, settled_s=60, stop_s=0.3, ask_s=0.01)
@@ -94,9 +95,15 @@ async def test_pauses_between_restarts_grow(tmp_path: Path) -> None:
     pids = await run.until_ready()
     await until(starts.exists)
     os.kill(pids["a"], signal.SIGKILL)
-    await asyncio.sleep(1.0)  # starts after 0.1, 0.3, 0.7 s and more: each takes Python some time too
+
+    def times() -> list[float]:
+        return [float(line) for line in starts.read_text().splitlines()]
+
+    await until(lambda: len(times()) >= 4)
     await run.end()
-    assert 3 <= len(starts.read_text()) <= 4
+    after_first, after_second = (later - sooner for sooner, later in pairwise(times()[1:4]))
+    assert after_first >= 0.2
+    assert after_second >= 0.4
 
 
 async def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
