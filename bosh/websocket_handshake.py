@@ -18,7 +18,12 @@ def check_upgrade(request: Request) -> str:
     if request.version != "1.1":
         raise HttpError(400, "a WebSocket needs HTTP/1.1")
     if not request.upgrades_to_websocket:
-        raise HttpError(426, "only WebSocket connections here", {"Upgrade": "websocket"})
+        # lib-jitsi-meet asks here by plain HTTP now and then, also from pages of another origin.
+        raise HttpError(
+            426,
+            "only WebSocket connections here",
+            {"Upgrade": "websocket", "Access-Control-Allow-Origin": "*"},
+        )
     if request.headers.get("sec-websocket-version") != "13":
         raise HttpError(426, "version 13 is spoken here", {"Sec-WebSocket-Version": "13"})
     key = request.headers.get("sec-websocket-key", "")

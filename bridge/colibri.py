@@ -13,6 +13,7 @@ from bridge.registry import Registry
 from jingle import colibri2
 from jingle.colibri2 import Colibri2Error, ConferenceModified, ConferenceModify
 from jingle.ice import Candidate, Fingerprint, IceTransport
+from jingle.sources import Source
 
 SERVER_ID = "default-id"
 """JVB's name of itself in bridge-channel addresses when none is configured."""
@@ -55,7 +56,20 @@ def modify(registry: Registry, site: Site, request: ConferenceModify, now: float
         raise
     if request.expire or (not request.create and not conference.endpoints):
         registry.expire_conference(conference, "expired", now)
-    return ConferenceModified(answers)
+    building = request.create or any(endpoint.create for endpoint in request.endpoints)
+    return ConferenceModified(answers, _feedback_sources(conference) if building else ())
+
+
+def _feedback_sources(conference: Conference) -> tuple[colibri2.MediaSource, ...]:
+    """The SSRCs of the bridge's own RTCP, under JVB's names.
+
+    Without a source in each first m-line the lib-jitsi-meet of 2026 negotiates anew for ever.
+    """
+    ssrcs = {"audio": conference.router.audio_ssrc, "video": conference.router.ssrc}
+    return tuple(
+        colibri2.MediaSource(f"jvb-{kind[0]}0", kind, (Source(ssrc, name=f"jvb-{kind[0]}0"),))
+        for kind, ssrc in ssrcs.items()
+    )
 
 
 def _builds(endpoint: colibri2.Endpoint) -> bool:

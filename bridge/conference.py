@@ -24,6 +24,11 @@ TICK_AFTER_ERROR_S = 1.0
 class Router(Protocol):
     """What forwards media between the endpoints (bridge.media.router). Sans-I/O."""
 
+    ssrc: int
+    """The SSRC of the bridge's own reports and feedback."""
+    audio_ssrc: int
+    """Its counterpart for audio."""
+
     def add_endpoint(self, endpoint_id: str, media: tuple[Media, ...]) -> None:
         """A new endpoint, with what it can do."""
 

@@ -57,6 +57,8 @@ class Router:
         self._output = output
         self.ssrc = random.randrange(1, 1 << 32)
         """The bridge's own SSRC: the sender of its reports and feedback."""
+        self.audio_ssrc = (self.ssrc ^ 1) or 2
+        """Another one, of which nothing is ever sent: clients want one in their first audio m-line too."""
         self._roster = Roster(self.ssrc, output.send_rtp, random)
         self._endpoints = self._roster.endpoints
         self._selection = Selection(self._endpoints)

@@ -37,6 +37,8 @@ _TABLE = (
     Media("audio", (_OPUS,), (_AUDIO_LEVEL, _TRANSPORT_CC_NUMBER), extmap_allow_mixed=True),
     Media("video", (_VP8, _VP8_RTX), (_TRANSPORT_CC_NUMBER,), extmap_allow_mixed=True),
 )
+VIDEO_CODECS = (_VP8.name.lower(),)
+"""The video codecs of the offer, as presences name them."""
 _NEEDED = {"audio": features.AUDIO, "video": features.VIDEO}
 _MAX_PTIME_MS = {"audio": 60, "video": 0}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
 import carillon
+from component.focus.offer import VIDEO_CODECS
 from component.stanza import presence
 from jingle.jitsi.presence import bridge_not_available, conference_properties
 
@@ -43,7 +44,12 @@ def shown_presence(room: str, own_jid: str, shown: Shown) -> Element:
     """The presence of a focus that is in the room. Never with `<x xmlns=muc/>`: that would join anew."""
     versions = Element(f"{{{JITMEET}}}versions")
     SubElement(versions, f"{{{JITMEET}}}component", {"name": "focus"}).text = carillon.__version__
-    properties = {"support-terminate-restart": "true", "bridge-count": str(shown.bridges)}
+    properties = {
+        "support-terminate-restart": "true",
+        "bridge-count": str(shown.bridges),
+        # lib-jitsi-meet sends with no codec that is not named here; it does not look at the offer.
+        "visitor-codecs": ",".join(VIDEO_CODECS),
+    }
     if shown.full:
         properties["participant-limit-reached"] = "true"
     payloads = [versions, conference_properties(properties)]

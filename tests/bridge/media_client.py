@@ -25,6 +25,8 @@ CHECK_INTERVAL_S = 0.05
 class BlindRouter:
     """Forwards everything to everybody else, and remembers what it was told."""
 
+    ssrc, audio_ssrc = 4711, 4712
+
     def __init__(self, output: Any, random_source: random.Random) -> None:
         self.output = output
         self.endpoints: list[str] = []

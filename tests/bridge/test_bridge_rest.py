@@ -109,6 +109,16 @@ async def test_a_created_endpoint_is_told_how_to_reach_the_bridge(api: Api) -> N
     assert transport["rtcp-mux"] is True
 
 
+async def test_the_feedback_sources_come_with_what_is_created_and_not_again(api: Api) -> None:
+    _, created = await api.create(CREATE)
+    assert [(one["id"], one["type"], one["sources"][0]["ssrc"]) for one in created["sources"]] == [
+        ("jvb-a0", "audio", 4712),
+        ("jvb-v0", "video", 4711),
+    ]
+    _, updated = await api.patch({"id": "a", "medias": CREATE["medias"]})
+    assert not updated.get("sources")
+
+
 async def test_an_update_reaches_the_router(api: Api) -> None:
     await api.create(CREATE)
     update = {

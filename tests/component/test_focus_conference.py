@@ -45,7 +45,11 @@ def test_only_the_first_presence_asks_to_join() -> None:
     room = FocusRoom().open()
     shown = room.stanzas[-1]
     assert shown.find("{http://jabber.org/protocol/muc}x") is None
-    assert room.properties() == {"support-terminate-restart": "true", "bridge-count": "0"}
+    assert room.properties() == {
+        "support-terminate-restart": "true",
+        "bridge-count": "0",
+        "visitor-codecs": "vp8",
+    }
 
 
 def test_a_muc_that_never_answers_fails_the_request() -> None:
