@@ -4,6 +4,8 @@
 #   make run     a meeting server with a Prosody of its own; more options: make run ARGS='--base-port 9000'
 #   make test    lint, types, unit tests, tests with real servers and browsers
 #   make lint    format, lint and types alone
+#   make test-dino   the call of a real Dino, which takes minutes: its DTLS now and then waits for 60 s
+#   make bench-join   how long joining takes and what it costs; shorter: make bench-join ARGS='--rooms 2 --starts 1'
 #   make fuzz    the property tests with 100,000 examples each; fewer tests: make fuzz TESTS=tests/relay
 #   make clean   remove all that setup and the tests have made (not the data of carillon dev)
 
@@ -16,13 +18,17 @@ page_sources := $(shell find web -name node_modules -prune -o -type f -print 2>/
 page := $(if $(wildcard web/package-lock.json),bosh/pages/index.html)
 clients := $(if $(wildcard tests/e2e/package-lock.json),tests/e2e/node_modules/.package-lock.json)
 
-.PHONY: setup run test lint fuzz clean system
+.PHONY: setup run test test-dino lint bench-join fuzz clean system test-setup
 .DELETE_ON_ERROR:
 
-setup: system .venv/.installed $(page) $(clients)
+setup: system .venv/.installed $(page)
 
 system:
 	@PYTHON=$(PYTHON) ./setup.sh
+
+# What only tests and benchmarks need: browsers, the clients of others, namespaces.
+test-setup: setup $(clients)
+	@PYTHON=$(PYTHON) ./setup.sh test
 
 .venv/.installed: pyproject.toml | system
 	test -x $(PY) || $(PYTHON) -m venv .venv
@@ -46,11 +52,18 @@ lint: setup
 	$(PY) -m mypy
 	$(if $(page),cd web && npm run --if-present check </dev/null)
 
-test: lint
+test: lint test-setup
 	$(if $(page),cd web && npm run --if-present test </dev/null)
 	$(PY) -m pytest
 
-fuzz: setup
+test-dino: test-setup
+	@PYTHON=$(PYTHON) ./setup.sh dino
+	$(PY) -m pytest -m dino
+
+bench-join: test-setup
+	@$(PY) -m bench.join $(ARGS)
+
+fuzz: test-setup
 	HYPOTHESIS_PROFILE=fuzz $(PY) -m pytest -m hypothesis --timeout 0 $(TESTS)
 
 clean:

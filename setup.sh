@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
-# Has the system packages that carillon and its tests need. `make setup` calls it; it says nothing when all are there.
+# Has the system packages that carillon needs, with the argument `test` those that its tests need too, and with `dino`
+# those of the test with Dino. `make` calls it; it says nothing when all are there.
 #
 # What is missing is installed with apt-get, which takes root. Where that is not possible, the script says what to
 # install and fails. A Prosody that it installs is neither started nor enabled as a service: `carillon dev` runs one
-# of its own. (coturn comes for its clients, which the tests let loose on our relay.) What was there before is left
-# as it is.
+# of its own. (coturn comes for its clients, which the tests let loose on our relay, and nginx because one test puts
+# it before our front.) What was there before is left as it is.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
 POLICY=/usr/sbin/policy-rc.d
 WANTS=/etc/systemd/system/multi-user.target.wants
+
+# What Dino, which one test drives, needs beside its package: a display, sound, and the codecs of its calls.
+dino=(xvfb xdotool dbus pulseaudio pulseaudio-utils gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+  gstreamer1.0-plugins-bad gstreamer1.0-nice gstreamer1.0-pulseaudio)
 
 OLDEST_PYTHON=3.11
 OLDEST_NODE=20.19 # what the bundler of the page asks for
@@ -26,9 +31,20 @@ missing_packages() {
   have prosody || echo prosody
   have npm || echo nodejs npm
   "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+  installed libopus0 || echo libopus0
+  if [[ "${1:-}" == dino ]]; then
+    have dino-im || echo dino-im "${dino[@]}"
+  fi
+  if [[ -z "${1:-}" ]]; then
+    return
+  fi
   have chromium || echo chromium
+  have firefox-esr || echo firefox-esr
   installed fonts-dejavu-core || echo fonts-dejavu-core
   have turnutils_uclient || echo coturn
+  have nginx || echo nginx-light
+  have ip || echo iproute2
+  have nft || echo nftables
 }
 
 # Debian starts and enables a service when it is installed. policy-rc.d, which init scripts ask first, forbids the start.
@@ -76,7 +92,7 @@ require_versions() {
   fi
 }
 
-mapfile -t packages < <(missing_packages | tr ' ' '\n')
+mapfile -t packages < <(missing_packages "$@" | tr ' ' '\n')
 if ((${#packages[@]} == 0)); then
   require_versions
   exit 0
@@ -91,8 +107,8 @@ echo "setup: installing ${packages[*]}"
 forbid_starts
 apt-get update -qq </dev/null
 apt-get install -qq -y --no-install-recommends "${packages[@]}" </dev/null
-for service in prosody coturn; do
-  if [[ " ${packages[*]} " == *" $service "* ]]; then
+for service in prosody coturn nginx; do
+  if [[ " ${packages[*]} " == *" $service"[\ -]* ]]; then
     disable "$service"
   fi
 done

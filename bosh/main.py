@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 from aiohttp import web
@@ -15,12 +14,13 @@ from bosh.connection import Connection
 from bosh.connection_limits import ConnectionLimits
 from bosh.context import Context
 from bosh.pages import Site
+from bosh.plain_connection import PlainConnection
 from carillon.part import Part, PartError
 from carillon.settings import FrontSettings, Settings
+from carillon.tls import HANDSHAKE_TIMEOUT_S, CertificateError, ServerTls
 
 BACKLOG = 1024
 """Connections that the kernel keeps until we take them: a whole meeting may come back in one second."""
-TLS_HANDSHAKE_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 2.0
 """How long clients have to take our goodbye."""
 
@@ -36,24 +36,41 @@ class Front:
         limits = ConnectionLimits(front.max_connections, front.max_connections_per_address)
         self._context = Context(settings, Site(settings), limits)
         self._server: asyncio.Server | None = None
+        self._plain: asyncio.Server | None = None
+        """The listener without TLS that leads to the other one."""
+        self._tls: ServerTls | None = None
 
     async def start(self) -> None:
         """Listen. Raises PartError."""
         front = self._settings.front
-        context = tls_context(front)
+        self._tls = tls = _server_tls(front)
+        self._server = await self._listen(lambda: Connection(self._context), front.port, tls)
+        if front.http_port:
+            try:
+                self._plain = await self._listen(
+                    lambda: PlainConnection(self._context), front.http_port, None
+                )
+            except PartError:
+                await self.stop()
+                raise
+        log.info("front listens", address=front.address, port=self.port, tls=tls is not None)
+
+    async def _listen(
+        self, connection: Callable[[], Connection], port: int, tls: ServerTls | None
+    ) -> asyncio.Server:
+        address = self._settings.front.address
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                lambda: Connection(self._context),
-                front.address,
-                front.port,
+            return await asyncio.get_running_loop().create_server(
+                connection,
+                address,
+                port,
                 backlog=BACKLOG,
-                ssl=context,
-                ssl_handshake_timeout=TLS_HANDSHAKE_TIMEOUT_S if context else None,
-                ssl_shutdown_timeout=CLOSE_TIMEOUT_S if context else None,
+                ssl=tls.context if tls else None,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if tls else None,
+                ssl_shutdown_timeout=CLOSE_TIMEOUT_S if tls else None,
             )
         except OSError as error:
-            raise PartError(_why_not_listening(front, error)) from error
-        log.info("front listens", address=front.address, port=self.port, tls=context is not None)
+            raise PartError(_why_not_listening(address, port, error)) from error
 
     @property
     def port(self) -> int:
@@ -72,6 +89,9 @@ class Front:
             return
         server, self._server = self._server, None
         server.close()
+        if self._plain is not None:
+            self._plain.close()
+            self._plain = None
         for connection in list(self._context.live):
             connection.shut_down()
         try:
@@ -80,6 +100,11 @@ class Front:
                     await self._context.empty.wait()
         except TimeoutError:
             log.warning("connections cut", count=len(self._context.live))
+
+    def reload(self) -> None:
+        """Read certificate and key again, for new connections."""
+        if self._tls is not None:
+            self._tls.reload()
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Nothing beside what every part has."""
@@ -91,26 +116,22 @@ def make(settings: Settings) -> Part:
     return Front(settings)
 
 
-def tls_context(front: FrontSettings) -> ssl.SSLContext | None:
-    """TLS 1.2 or later with the configured certificate, None without one. Raises PartError."""
+def _server_tls(front: FrontSettings) -> ServerTls | None:
+    """TLS with the configured certificate, None without one. Raises PartError."""
     if not front.certificate:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
     try:
-        context.load_cert_chain(front.certificate, front.key)
-    except (OSError, ssl.SSLError) as error:
-        raise PartError(f"front.certificate {front.certificate} cannot be used: {error}") from error
-    return context
+        return ServerTls(front.certificate, front.key, ("http/1.1",))
+    except CertificateError as error:
+        raise PartError(str(error)) from error
 
 
-def _why_not_listening(front: FrontSettings, error: OSError) -> str:
-    where = f"{front.address}:{front.port}"
+def _why_not_listening(address: str, port: int, error: OSError) -> str:
+    where = f"{address}:{port}"
     if error.errno == errno.EADDRINUSE:
-        return f"port {front.port} is in use: the front cannot listen on {where}; set front.port"
+        return f"port {port} is in use: the front cannot listen on {where}; set another port in [front]"
     if error.errno == errno.EACCES:
-        return f"the front may not listen on {where}: ports below 1024 need a privilege; set front.port"
+        return f"the front may not listen on {where}: ports below 1024 need a privilege; set another port"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"this machine has no address {front.address}: the front cannot listen on {where}"
+        return f"this machine has no address {address}: the front cannot listen on {where}"
     return f"the front cannot listen on {where}: {error.strerror or error}"

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import structlog
 
+from bosh.acme_challenge import challenge
 from bosh.host_meta import host_meta_json, host_meta_xml
 from bosh.http import Request, Response, text_response
 from carillon import __version__
@@ -75,6 +76,7 @@ class Site:
         self._directory = directory
         self._files: dict[str, File] = {}
         self._built = (0, 0)
+        self._acme_webroot = settings.front.acme_webroot
         public = settings.front.public_url.rstrip("/")
         self._websocket = f"ws{public.removeprefix('http')}/xmpp-websocket"
         self._connects_to = {_origin(self._websocket), _origin(settings.bridge.websocket_url)}
@@ -100,6 +102,8 @@ class Site:
                 return host_meta_json(self._websocket)
             case "/carillon.json":
                 return Response(200, self._about, "application/json", {"Cache-Control": "no-cache"})
+        if response := challenge(self._acme_webroot, request.path):
+            return response
         self._load()
         path = request.path.removeprefix("/")
         if file := self._files.get(path or "index.html"):

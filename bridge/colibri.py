@@ -8,7 +8,7 @@ from urllib.parse import quote
 from bridge import dtls
 from bridge.conference import Conference
 from bridge.endpoint import Endpoint
-from bridge.ice_data import Address, Credentials, foundation
+from bridge.ice_data import Credentials, foundation
 from bridge.registry import Registry
 from jingle import colibri2
 from jingle.colibri2 import Colibri2Error, ConferenceModified, ConferenceModify
@@ -20,7 +20,9 @@ SERVER_ID = "default-id"
 MAX_ID_LENGTH = 256
 MAX_SSRCS = 128
 """SSRCs in the source list of one endpoint."""
-_HOST_PRIORITY = (126 << 24) | (65535 << 8) | 255
+_UDP_PREFERENCE = 126 << 24 | 65535 << 8 | 255
+_TCP_PREFERENCE = 90 << 24 | ((4 << 13) + 8191) << 8 | 255
+"""Passive TCP (RFC 6544 §4.2), of a type that any candidate over UDP is preferred to."""
 _SOURCE_NAMES = "source-names"
 
 
@@ -34,10 +36,34 @@ class Refusal(Colibri2Error):
 
 @dataclass(frozen=True)
 class Site:
-    """What clients are told of the bridge: its media address and how the channel's address begins."""
+    """What clients are told of the bridge."""
 
-    media: Address
+    addresses: tuple[str, ...]
+    """Where media go, the one to prefer first; to the same port over UDP and TCP."""
+    port: int
     websocket_url: str
+    """How the address of the bridge channel begins."""
+
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Our host candidates. A static NAT mapping is none of the client's business."""
+        found: list[Candidate] = []
+        for place, ip in enumerate(self.addresses):
+            for protocol, preference in (("udp", _UDP_PREFERENCE), ("tcp", _TCP_PREFERENCE)):
+                found.append(
+                    Candidate(
+                        foundation(ip, protocol),
+                        1,
+                        protocol,
+                        preference - (place << 8),
+                        ip,
+                        self.port,
+                        "host",
+                        id=str(len(found) + 1),
+                        network=0,
+                        tcp_type="passive" if protocol == "tcp" else "",
+                    )
+                )
+        return tuple(found)
 
 
 def modify(registry: Registry, site: Site, request: ConferenceModify, now: float) -> ConferenceModified:
@@ -119,10 +145,12 @@ def _endpoint(
         return colibri2.Endpoint(request.id, expire=True)
     remote = _remote(request)
     endpoint = conference.endpoints.get(request.id)
+    sent: tuple[colibri2.MediaSource, ...] | None = None
     if request.create:
         if endpoint is not None:
             raise Refusal(409, f"endpoint {request.id} exists")
         endpoint = _create(registry, conference, request, now)
+        sent = conference.router.set_capabilities(request.id, request.capabilities) or None
     elif endpoint is None:
         if forgiving:
             return colibri2.Endpoint(request.id)
@@ -135,7 +163,7 @@ def _endpoint(
     transport = None
     if request.create or _restarted(registry, endpoint, request):
         transport = colibri2.Transport(ice=describe(endpoint, conference, registry, site))
-    return colibri2.Endpoint(request.id, transport=transport)
+    return colibri2.Endpoint(request.id, transport=transport, sources=sent)
 
 
 def _create(registry: Registry, conference: Conference, request: colibri2.Endpoint, now: float) -> Endpoint:
@@ -205,16 +233,13 @@ def _restarted(registry: Registry, endpoint: Endpoint, request: colibri2.Endpoin
 def describe(endpoint: Endpoint, conference: Conference, registry: Registry, site: Site) -> IceTransport:
     """What the client has to know to reach this endpoint."""
     local = endpoint.transport.ice.local
-    ip, port = site.media
-    candidate = Candidate(
-        foundation(site.media), 1, "udp", _HOST_PRIORITY, ip, port, "host", id="1", network=0
-    )
     path = "/".join(quote(part, safe="") for part in (SERVER_ID, conference.meeting_id, endpoint.id))
     return IceTransport(
         local.ufrag,
         local.pwd,
         fingerprints=(Fingerprint("sha-256", registry.certificate.fingerprint, "actpass"),),
-        candidates=(candidate,),
+        candidates=site.candidates(),
         web_sockets=(f"{site.websocket_url.rstrip('/')}/{path}?pwd={endpoint.channel_password}",),
         rtcp_mux=True,
+        ice_generation=endpoint.ice_generation or None,
     )

@@ -32,6 +32,9 @@ class Router(Protocol):
     def add_endpoint(self, endpoint_id: str, media: tuple[Media, ...]) -> None:
         """A new endpoint, with what it can do."""
 
+    def set_capabilities(self, endpoint_id: str, capabilities: tuple[str, ...]) -> tuple[MediaSource, ...]:
+        """What is special about a new one; returns sources of ours that are to be announced to it."""
+
     def set_media(self, endpoint_id: str, media: tuple[Media, ...]) -> None:
         """What it can do has changed."""
 

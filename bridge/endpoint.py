@@ -24,7 +24,7 @@ class Directory(Protocol):
     """Who finds the endpoint a datagram belongs to, and sends what endpoints send."""
 
     def send_datagram(self, data: bytes, address: Address) -> None:
-        """Send it from the bridge's port."""
+        """Send it from the base that the address names."""
 
     def learned(self, address: Address, endpoint: Endpoint) -> None:
         """Responses to the endpoint's checks may come from there."""
@@ -74,6 +74,8 @@ class Endpoint:
         """What the bridge channel asks for: the first ICE password, which never leaves the signalling."""
         self.transport = Transport(self, ice, certificate)
         self.channel: MessageSink | None = None
+        self.ice_generation = 0
+        """How often ICE was restarted."""
         self.was_connected = False
         self.visitor = False
         self._room = room

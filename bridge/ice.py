@@ -1,12 +1,14 @@
 """The full, controlling, nominating ICE agent of one endpoint (RFC 8445, RFC 7675). Sans-I/O.
 
-It has one local candidate, the bridge's UDP port, and learns remote candidates only from checks that carry
-the right password: what a client signals is never contacted, or the bridge would be a scanner on request.
+Its local candidates are the bridge's UDP and passive TCP ports. It learns remote candidates only from checks
+that carry the right password: what a client signals is never contacted, or the bridge would be a scanner on
+request.
 All checks are triggered ones. Feed `receive` and `handle_timeout`, drain `events`, come back at `timeout`.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 
@@ -48,6 +50,8 @@ MAX_NOMINATION_SENDS = 3
 """Transmissions of a nominating check: its pair has just answered, so another is tried after 3.5 seconds."""
 NOMINATION_WAIT_S = 0.05
 """How long the first good pair waits for a better one: the client's pairs arrive within milliseconds."""
+TCP_NOMINATION_WAIT_S = 0.5
+"""The same while only pairs over TCP are good: UDP may just have lost a packet."""
 STALE_S = 3.0
 """The selected pair is stale when nothing came from it for this time (Chromium checks it every 2.5 s)."""
 FORGET_S = 60.0
@@ -119,7 +123,7 @@ class IceAgent:
         if any(one.remote == remote for one in self._checklists):
             return  # the same again, or what came before the restart
         checklist.remote = remote
-        for pair in sorted(checklist.pairs.values(), key=lambda pair: -pair.priority):
+        for pair in sorted(checklist.pairs.values(), key=lambda pair: pair.rank, reverse=True):
             pair.state = PairState.WAITING
             self._trigger(checklist, pair)
         self._send_triggered(now)
@@ -130,6 +134,19 @@ class IceAgent:
             unused = next(one for one in self._checklists if one is not self._selected_list)
             self._drop_checklist(unused)
         self._checklists.append(Checklist(local))
+
+    def lose(self, address: Address) -> None:
+        """The connection to this address is closed: nothing can be sent there any more."""
+        for checklist in self._checklists:
+            pair = checklist.pairs.get(address)
+            if pair is None:
+                continue
+            if (
+                pair is self.selected
+            ):  # the client makes another connection: the first pair that works is followed
+                pair.state, pair.heard_at = PairState.FAILED, -math.inf
+            else:
+                self._forget(checklist, pair)
 
     def close(self) -> None:
         """Stop for good: nothing is sent or accepted any more."""
@@ -236,21 +253,28 @@ class IceAgent:
         if check.nominating or (pair.nominated and self.role is Role.CONTROLLED):
             self._select(checklist, pair, now)
         elif self.role is Role.CONTROLLING and self.selected not in checklist.pairs.values():
-            if checklist.nominate_at is None and not self._nominating():
-                checklist.nominate_at = now + NOMINATION_WAIT_S
+            if not self._nominating():
+                self._nominate_soon(checklist, pair, now)
         elif self._should_follow(checklist, pair, now):
             self._check(checklist, pair, now, nominating=True)
 
+    def _nominate_soon(self, checklist: Checklist, pair: Pair, now: float) -> None:
+        """A first pair, or a first one over UDP, has succeeded."""
+        udp, _ = pair.rank
+        at = now + (NOMINATION_WAIT_S if udp else TCP_NOMINATION_WAIT_S)
+        checklist.nominate_at = at if checklist.nominate_at is None else min(checklist.nominate_at, at)
+
     def _should_follow(self, checklist: Checklist, pair: Pair, now: float) -> bool:
-        """Whether the client seems to have left the selected pair for this one, which works."""
-        return (
-            self.role is Role.CONTROLLING
-            and self.selected is not None
-            and pair is not self.selected
-            and checklist is self._checklists[-1]
-            and now - self.selected.heard_at > STALE_S
-            and not self._nominating()
-        )
+        """Whether the client seems to have left the selected pair for this one, which works.
+
+        Or whether this one is over UDP while the selected one is not.
+        """
+        selected = self.selected
+        if selected is None or pair is selected or self.role is not Role.CONTROLLING:
+            return False
+        if checklist is not self._checklists[-1] or self._nominating():
+            return False
+        return now - selected.heard_at > STALE_S or pair.rank[0] > selected.rank[0]
 
     def _nominating(self) -> bool:
         return any(check.nominating for check in self._checks.values())
@@ -296,7 +320,7 @@ class IceAgent:
         good = [pair for pair in checklist.pairs.values() if pair.state is PairState.SUCCEEDED]
         checklist.nominate_at = None
         if good and self.role is Role.CONTROLLING:
-            self._check(checklist, max(good, key=lambda pair: pair.priority), now, nominating=True)
+            self._check(checklist, max(good, key=lambda pair: pair.rank), now, nominating=True)
 
     # Checks.
 

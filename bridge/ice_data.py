@@ -6,9 +6,25 @@ import hashlib
 import random
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
-Address = tuple[str, int]
-"""IP in canonical text form, and port: as the socket reports a source."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Base:
+    """One of our own sockets (RFC 8445 §5.1.1): what comes in there is answered from there."""
+
+    protocol: str
+    """udp, or tcp with a connection to each remote address (RFC 6544)."""
+
+
+class Address(NamedTuple):
+    """A remote transport address, and from which of our bases it is reached."""
+
+    ip: str
+    """In canonical text form, as the socket reports a source."""
+    port: int
+    base: Base
+
 
 MAX_PAIRS = 16
 """Sources learned per checklist: a client has a handful of interfaces and TURN connections."""
@@ -53,7 +69,7 @@ class PairState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Pair:
-    """Our one local candidate with a peer-reflexive remote one."""
+    """One of our local candidates with a peer-reflexive remote one."""
 
     address: Address
     priority: int
@@ -63,6 +79,11 @@ class Pair:
     state: PairState = PairState.WAITING
     nominated: bool = False
     """As controlled agent: the client asked to use it."""
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """The higher the better: a TCP connection makes media wait for what was lost."""
+        return self.address.base.protocol == "udp", self.priority
 
 
 @dataclass(slots=True, eq=False)
@@ -153,6 +174,6 @@ class IceRefused(Exception):
         self.reason = reason
 
 
-def foundation(address: Address) -> str:
+def foundation(ip: str, protocol: str) -> str:
     """A foundation for our host candidate on that address (RFC 8445 §5.1.1.3)."""
-    return str(int.from_bytes(hashlib.sha256(address[0].encode()).digest()[:4], "big"))
+    return str(int.from_bytes(hashlib.sha256(f"{protocol} {ip}".encode()).digest()[:4], "big"))

@@ -43,7 +43,7 @@ def check_request(
 
 def success_response(request: Message, source: Address, pwd: str) -> bytes:
     """The answer to a good check: where it came from."""
-    mapped = stun.xor_address(*source, request.transaction_id)
+    mapped = stun.xor_address(source.ip, source.port, request.transaction_id)
     return _response(request, MessageClass.SUCCESS, (int(Attribute.XOR_MAPPED_ADDRESS), mapped), pwd)
 
 

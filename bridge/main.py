@@ -12,19 +12,20 @@ from aiohttp import web
 from bridge.channel import ChannelEndpoint
 from bridge.colibri import Site
 from bridge.conference import MakeRouter, Router
+from bridge.media import opus
 from bridge.media.router import Output
 from bridge.media.router import Router as MediaRouter
+from bridge.media_port import MediaPort
 from bridge.registry import Registry
 from bridge.rest import MAX_BODY_BYTES, Rest, programs_only
 from bridge.statistics import Statistics
-from bridge.udp import MediaPort
 from carillon.part import Part, PartError
 from carillon.settings import BridgeSettings, Settings
 
 
 def make_router(output: Output, random_source: random.Random) -> Router:
     """The router of the pure-Python engine."""
-    return MediaRouter(output, random=random_source)
+    return MediaRouter(output, random=random_source, codec=opus.load())
 
 
 def make(settings: Settings) -> Part:
@@ -47,11 +48,10 @@ class Bridge:
     async def start(self) -> None:
         """Open media port and REST listener. Raises PartError."""
         rest_ip, rest_port = _loopback(self._settings.rest)
-        advertised = self._advertised()
         self._port = MediaPort(self.registry)
         await self._port.open(self._settings.address, self._settings.port)
-        media = (advertised, self._port.address[1] if self._port.address is not None else 0)
-        site = Site(media, self._settings.websocket_url)
+        told = self._settings.advertise or self._settings.address
+        site = Site(told, self._port.port or 0, self._settings.websocket_url)
         application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[programs_only])
         application.on_response_prepare.append(_say_nothing_of_us)
         application.add_routes(Rest(self.registry, site, self._statistics).routes())
@@ -66,20 +66,9 @@ class Bridge:
             raise PartError(f"cannot listen on TCP {rest_ip} port {rest_port}: {error.strerror}") from error
         self.rest_port = self._runner.addresses[0][1]
 
-    def _advertised(self) -> str:
-        """The address clients are told."""
-        ip = self._settings.advertise or self._settings.address
-        try:
-            usable = not ipaddress.ip_address(ip).is_unspecified
-        except ValueError:
-            usable = False
-        if not usable:
-            raise PartError(f"bridge.advertise must name an IP address that clients can reach, not {ip!r}")
-        return ip
-
     def trouble(self) -> str | None:
         """Why media does not flow, or None."""
-        if self._port is None or self._port.address is None:
+        if self._port is None or self._port.port is None:
             return "the media port is not open"
         return None
 

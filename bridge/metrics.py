@@ -5,7 +5,7 @@ from prometheus_client import Counter, Gauge
 REJECTED = Counter(
     "carillon_bridge_rejected", "Input that was refused, by layer and reason", ["layer", "reason"]
 )
-"""Layers: ice, dtls, srtp, udp, rest, channel, router."""
+"""Layers: ice, dtls, srtp, udp, tcp, rest, channel, router."""
 
 ENDED = Counter("carillon_bridge_endpoints_ended", "Endpoints that ended, by reason", ["reason"])
 """Reasons: expired, consent, idle, closed, fingerprint, profile, handshake."""
@@ -17,3 +17,5 @@ MESSAGES = Counter("carillon_bridge_channel_messages", "Bridge channel messages,
 ENDPOINTS = Gauge("carillon_bridge_endpoints", "Endpoints that exist now")
 
 CONFERENCES = Gauge("carillon_bridge_conferences", "Conferences that exist now")
+
+TCP_CONNECTIONS = Gauge("carillon_bridge_tcp_connections", "Media connections over TCP that are open now")

@@ -43,7 +43,7 @@ class Totals:
 
 @dataclass
 class Registry:
-    """See the module. The shell that owns the socket sets `send_datagram` before there are endpoints."""
+    """See the module. The shell that owns the sockets sets `send_datagram` before there are endpoints."""
 
     make_router: MakeRouter
     max_endpoints: int
@@ -51,6 +51,8 @@ class Registry:
     random_source: random.Random = field(default_factory=random.SystemRandom)
     certificate: Certificate = field(default_factory=Certificate)
     send_datagram: Callable[[bytes, Address], None] = lambda data, address: None
+    release: Callable[[Address], None] = lambda address: None
+    """Told that nobody is reached at an address any more."""
     draining: bool = False
     """No new conference is accepted."""
 
@@ -116,6 +118,7 @@ class Registry:
         ice = endpoint.transport.ice
         self._forget_ufrags(endpoint)
         ice.restart(self._fresh_credentials())
+        endpoint.ice_generation += 1
         for ufrag in ice.ufrags():
             self._by_ufrag[ufrag] = endpoint
 
@@ -157,9 +160,20 @@ class Registry:
         for owners in (self._learned, self._validated):
             if owners.get(address) is endpoint:
                 del owners[address]
+        if not self.knows(address):
+            self.release(address)
+
+    def knows(self, address: Address) -> bool:
+        """Whether a check with the right password has come from there."""
+        return address in self._learned or address in self._validated
+
+    def lost(self, address: Address, now: float) -> None:
+        """The connection to this address is closed."""
+        for endpoint in {owners[address] for owners in (self._learned, self._validated) if address in owners}:
+            endpoint.transport.lose(address, now)
 
     def receive(self, data: bytes, source: Address, now: float) -> None:
-        """Take one datagram from the bridge's port."""
+        """Take one datagram from one of the bridge's sockets."""
         if not data:
             return
         if data[0] < 4:

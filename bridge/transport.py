@@ -41,7 +41,7 @@ class TransportListener(Protocol):
     """Whom a transport reports to."""
 
     def send_datagram(self, data: bytes, address: Address) -> None:
-        """Send it from the bridge's port."""
+        """Send it from the base that the address names."""
 
     def learned(self, address: Address) -> None:
         """Responses to checks may come from there."""
@@ -112,6 +112,11 @@ class Transport:
         except IceRefused as refused:
             REJECTED.labels("ice", refused.reason).inc()
             return
+        self._after_ice(now)
+
+    def lose(self, address: Address, now: float) -> None:
+        """The connection to this address is closed."""
+        self.ice.lose(address)
         self._after_ice(now)
 
     def receive(self, data: bytes, source: Address, now: float) -> None:

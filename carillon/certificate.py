@@ -1,8 +1,10 @@
-"""A self-signed certificate for the HTTP front of `carillon dev`."""
+"""Certificates: self-signed ones made, and what there is to know about any."""
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,24 +14,50 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from carillon.files import write_private
+from carillon.settings_rules import is_address
 
 LIFE = timedelta(days=365)
-"""Life of a certificate; browsers take no longer one than 398 days."""
+"""Life of a self-signed certificate; browsers take no longer one than 398 days."""
 
 RENEW = timedelta(days=30)
-"""A certificate with less than this left is made anew at the next start."""
+"""A certificate with less than this left is made anew at the next start of `carillon dev`."""
 
 
-def ensure(certificate: Path, key: Path, addresses: tuple[str, ...], now: datetime | None = None) -> None:
-    """Have a certificate for `localhost` and the IP `addresses` in the PEM files; a good one is kept."""
+class UnreadableCertificate(Exception):
+    """A file that holds no certificate; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What people want to know of a certificate."""
+
+    names: tuple[str, ...]
+    """Host names and IP addresses it is for."""
+    issuer: str
+    expires: datetime
+    self_signed: bool
+
+
+def facts(certificate: Path) -> Facts:
+    """Read the first certificate of a PEM file. Raises UnreadableCertificate."""
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        names = tuple(str(name.value) for name in _names_of(found))
+    except OSError as error:
+        raise UnreadableCertificate(f"{certificate} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UnreadableCertificate(f"{certificate} holds no certificate: {error}") from error
+    return Facts(
+        names, found.issuer.rfc4514_string(), found.not_valid_after_utc, found.issuer == found.subject
+    )
+
+
+def make_self_signed(certificate: Path, key: Path, names: Sequence[str], now: datetime | None = None) -> None:
+    """Write a new key and a certificate by it for `names`, host names and IP addresses. Raises ValueError."""
     now = now or datetime.now(UTC)
-    names: list[x509.GeneralName] = [x509.DNSName("localhost")]
-    names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-    if key.exists() and _serves(certificate, names, now):
-        return
-    certificate.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    alternative = x509.SubjectAlternativeName(list(map(_general_name, names)))
     private = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "carillon dev")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "carillon, self-signed")])
     signed = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -38,21 +66,43 @@ def ensure(certificate: Path, key: Path, addresses: tuple[str, ...], now: dateti
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + LIFE)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(alternative, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(private, hashes.SHA256())
     )
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+    certificate.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(key, pem.decode("ascii"))
     write_private(certificate, signed.public_bytes(serialization.Encoding.PEM).decode("ascii"))
 
 
-def _serves(certificate: Path, names: list[x509.GeneralName], now: datetime) -> bool:
+def ensure(certificate: Path, key: Path, names: Sequence[str], now: datetime | None = None) -> None:
+    """Have a self-signed certificate for exactly `names` in the PEM files; a good one is kept."""
+    now = now or datetime.now(UTC)
+    if not (key.exists() and _serves(certificate, names, now)):
+        make_self_signed(certificate, key, names, now)
+
+
+def _serves(certificate: Path, names: Sequence[str], now: datetime) -> bool:
     try:
-        found = x509.load_pem_x509_certificate(certificate.read_bytes())
-        alternative = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (OSError, ValueError, x509.ExtensionNotFound):
+        found = facts(certificate)
+    except UnreadableCertificate:
         return False
-    return set(alternative) == set(names) and found.not_valid_after_utc > now + RENEW
+    return (
+        set(found.names) == {str(_general_name(name).value) for name in names} and found.expires > now + RENEW
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    return x509.IPAddress(ipaddress.ip_address(name)) if is_address(name) else x509.DNSName(name)
+
+
+def _names_of(certificate: x509.Certificate) -> list[x509.GeneralName]:
+    try:
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return list(alternative.value)

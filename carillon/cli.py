@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from carillon import __version__, dev, part
+from carillon import __version__, cert, dev, part
 from carillon.credentials import issue
+from carillon.layout import bracketed
 from carillon.part import PARTS
 from carillon.prosody import ProsodyError
 from carillon.settings import Settings, SettingsError, load, read_secret
@@ -35,7 +36,7 @@ def failing_in_words(command: Callable[[], int]) -> int:
         return command()
     except SettingsError as error:
         return _fail(error, 2)
-    except (SupervisorError, ProsodyError, dev.DevError) as error:
+    except (SupervisorError, ProsodyError, dev.DevError, *cert.ERRORS) as error:
         return _fail(error, 1)
     except KeyboardInterrupt:  # before the event loop took over the signal
         return 128 + signal.SIGINT
@@ -68,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_overrides(development)
     development.set_defaults(run=_dev)
 
+    certificates = commands.add_parser(
+        "cert", help="make, show or obtain the certificate", allow_abbrev=False
+    )
+    cert.add_commands(certificates, _add_optional_configuration)
+
     credentials = commands.add_parser(
         "credentials", help="issue credentials of the TURN relay", allow_abbrev=False
     )
@@ -79,9 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_configuration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", type=Path, required=True, help="the configuration")
+def _add_configuration(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument("--config", metavar="FILE", type=Path, required=required, help="the configuration")
     _add_overrides(parser)
+
+
+def _add_optional_configuration(parser: argparse.ArgumentParser) -> None:
+    _add_configuration(parser, required=False)
 
 
 def _add_overrides(parser: argparse.ArgumentParser) -> None:
@@ -124,9 +134,11 @@ def _credentials(options: argparse.Namespace) -> int:
     if not options.user or not options.user.isprintable() or len(options.user.encode()) > MAX_NAME_BYTES:
         raise SettingsError(f"--user must be a name of 1 to {MAX_NAME_BYTES} printable bytes")
     credential = issue(read_secret(turn.secret_file), options.user, ttl_s, time.time())
-    host = f"[{turn.advertise}]" if ":" in turn.advertise else turn.advertise
+    host = bracketed(turn.advertise)
     ports = {"udp": turn.udp_port, "tcp": turn.tcp_port}
     uris = [f"turn:{host}:{port}?transport={transport}" for transport, port in ports.items()]
+    if turn.tls_port:
+        uris.append(f"turns:{bracketed(turn.tls_host)}:{turn.tls_port}?transport=tcp")
     if options.json:
         fields = {"username": credential.username, "password": credential.password, "ttl": credential.ttl}
         print(json.dumps({**fields, "uris": uris}))

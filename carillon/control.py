@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -19,6 +20,8 @@ MAX_SOCKET_PATH = 107
 
 MAX_REQUEST_BYTES = 65536
 """No control request is larger."""
+
+_PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
 class ControlError(Exception):
@@ -110,6 +113,19 @@ def _remove_stale(path: Path) -> None:
             path.unlink(missing_ok=True)
             return
     raise ControlError(f"another process answers on the control socket {path}")
+
+
+def listening_pid(path: str) -> int | None:
+    """The process that listens on a control socket, as the kernel says; None when nobody does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except OSError:
+            return None
+        credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
+    pid: int = _PEER_CREDENTIALS.unpack(credentials)[0]
+    return pid or None  # 0: a process that this one cannot see
 
 
 async def ask(path: str, resource: str, timeout_s: float = 2.0) -> tuple[int, str]:

@@ -22,7 +22,7 @@ from carillon.layout import LOOPBACK, Options
 from carillon.part import PARTS
 from carillon.prosody import Prosody
 from carillon.settings import Settings, SettingsError
-from carillon.supervisor import Supervisor, part_argv, part_program, stop_on_signals
+from carillon.supervisor import Supervisor, part_argv, part_program, run_until_signalled
 
 logger = structlog.get_logger()
 
@@ -119,7 +119,7 @@ def _run(options: Options, argv: Argv) -> int:
 
 
 def _prepare(options: Options, sockets: Path) -> Settings:
-    """Write the configuration and have the secrets and the certificate it names."""
+    """Write the configuration and have the secrets and the certificate that it names."""
     directory = options.directory
     path = directory / "carillon.toml"
     text, settings = layout.settings(options, path, sockets)
@@ -129,12 +129,10 @@ def _prepare(options: Options, sockets: Path) -> Settings:
     write_private(path, text)
     for file in (settings.xmpp.secret_file, settings.turn.secret_file):
         _ensure_secret(file)
-    if options.https:
-        certificate.ensure(
-            Path(settings.front.certificate),
-            Path(settings.front.key),
-            tuple(dict.fromkeys((options.http_host, LOOPBACK))),
-        )
+    own, own_key = directory / layout.CERTIFICATE, directory / layout.KEY
+    if str(own) in (settings.front.certificate, settings.turn.certificate):
+        hosts = (options.http_host, settings.turn.tls_host)
+        certificate.ensure(own, own_key, tuple(dict.fromkeys(("localhost", LOOPBACK, *hosts))))
     return settings
 
 
@@ -152,7 +150,7 @@ async def _supervise(options: Options, settings: Settings, prosody: Prosody, arg
             announced = True
 
     try:
-        await Supervisor([xmpp, *parts], ready).run(stop_on_signals())
+        await run_until_signalled(Supervisor([xmpp, *parts], ready))
     finally:
         file.unlink(missing_ok=True)
     return 0

@@ -17,6 +17,9 @@ LAST_PORT = 299
 RELAY_PORTS = (100, 299)
 """First and last port of the relayed transport addresses, counted from the base port."""
 
+CERTIFICATE, KEY = "certs/front.pem", "certs/front.key"
+"""Of the pages and of TURN over TLS, in the directory."""
+
 LOOPBACK = "127.0.0.1"
 """Where everything listens that only carillon and Prosody themselves speak to."""
 
@@ -79,7 +82,7 @@ def _table(options: Options, sockets: Path) -> dict[str, dict[str, object]]:
     scheme, ws = ("https", "wss") if options.https else ("http", "ws")
     http_host = f"{bracketed(options.http_host)}:{n}"
     rest = f"{LOOPBACK}:{n + 3}"
-    front = {"certificate": "certs/front.pem", "key": "certs/front.key"} if options.https else {}
+    certificate: dict[str, object] = {"certificate": CERTIFICATE, "key": KEY}
     return {
         "xmpp": {
             "domain": options.domain,
@@ -100,6 +103,8 @@ def _table(options: Options, sockets: Path) -> dict[str, dict[str, object]]:
             "address": options.address,
             "udp_port": n + 5,
             "tcp_port": n + 5,
+            "tls_port": n + 6,
+            **certificate,
             "relay_ports": [n + RELAY_PORTS[0], n + RELAY_PORTS[1]],
             "secret_file": "secrets/turn",
             "control": f"{sockets / 'relay.sock'}",
@@ -109,7 +114,7 @@ def _table(options: Options, sockets: Path) -> dict[str, dict[str, object]]:
             "port": n,
             "public_url": f"{scheme}://{http_host}",
             "control": f"{sockets / 'front.sock'}",
-            **front,
+            **(certificate if options.https else {}),
         },
     }
 
@@ -124,9 +129,14 @@ def listeners(settings: Settings) -> list[Listener]:
         Listener("Prosody's client port", xmpp.server, xmpp.c2s_port, tcp),
         Listener("Prosody's component port", xmpp.server, xmpp.component_port, tcp),
         Listener("the bridge's REST API", rest_address, rest_port, tcp),
-        Listener("the bridge's media", bridge.address, bridge.port, udp),
+        *(
+            Listener("the bridge's media", ip, bridge.port, kind)
+            for ip in bridge.address
+            for kind in (udp, tcp)
+        ),
         Listener("TURN over UDP", turn.address, turn.udp_port, udp),
         Listener("TURN over TCP", turn.address, turn.tcp_port, tcp),
+        *([Listener("TURN over TLS", turn.address, turn.tls_port, tcp)] if turn.tls_port else []),
     ]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 import uvloop
@@ -33,6 +33,14 @@ class Part(Protocol):
 
     def routes(self) -> Iterable[web.RouteDef]:
         """What the part adds to its control API (beside /about/health, /about/version and /metrics)."""
+
+
+@runtime_checkable
+class Reloads(Protocol):
+    """A part that takes up changed files without ending anything; the others are deaf to SIGHUP."""
+
+    def reload(self) -> None:
+        """SIGHUP has come: read the files again."""
 
 
 class PartError(Exception):
@@ -74,7 +82,7 @@ def control_socket(name: str, settings: Settings) -> str:
 
 
 def run(make: MakePart, name: str, settings: Settings) -> int:
-    """Run one part until SIGTERM or SIGINT: its log, its event loop and its control API.
+    """Run one part until SIGTERM or SIGINT: its log, its event loop, its control API; SIGHUP reloads.
 
     Gives the exit status: 0 after an orderly stop, 1 when the part could not start.
     """
@@ -92,6 +100,8 @@ async def _serve(part: Part, control_path: str) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    reload = part.reload if isinstance(part, Reloads) else lambda: None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
     started = False
     control = Control(control_path, lambda: part.trouble() if started else "starting", part.routes())
     try:

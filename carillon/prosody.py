@@ -70,11 +70,14 @@ class Prosody:
             "guest_domain": xmpp.guest_domain,
             "muc": xmpp.muc,
             "focus": self._settings.focus.domain,
+            "calls": self._settings.calls.domain,
             "turn_host": turn.advertise,
             "turn_secret": read_secret(turn.secret_file),
             "turn_ttl_s": turn.credential_ttl_s,
             "turn_udp_port": turn.udp_port,
             "turn_tcp_port": turn.tcp_port,
+            "turn_tls_host": turn.tls_host,
+            "turn_tls_port": turn.tls_port,
         }
 
     def put_account(self, name: str, password: str) -> None:

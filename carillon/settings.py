@@ -13,8 +13,9 @@ from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
-from carillon.settings_rules import check, typed
+from carillon.settings_rules import Addresses, check, is_address, typed
 from carillon.settings_source import (
     Known,
     SettingsError,
@@ -25,6 +26,7 @@ from carillon.settings_source import (
 
 __all__ = [
     "BridgeSettings",
+    "CallSettings",
     "FocusSettings",
     "FrontSettings",
     "LimitSettings",
@@ -45,6 +47,9 @@ REFERENCE = Path(__file__).with_name("carillon.toml")
 
 CONTROLLED = ("focus", "bridge", "turn", "front")
 """The sections that name the socket of a control API."""
+
+CERTIFIED = ("front", "turn")
+"""The sections that name a certificate and its key."""
 
 MAX_SECRET_BYTES = 4096
 """A secret is a line; a file that is longer is another file."""
@@ -82,13 +87,26 @@ class FocusSettings:
 
 
 @dataclass(frozen=True)
+class CallSettings:
+    """`[calls]`: calls of ordinary XMPP clients (Jingle) to the echo test and to rooms."""
+
+    enabled: bool
+    domain: str
+    rooms: str
+    pin_file: str
+    remote_domains: tuple[str, ...]
+    max_calls: int
+    max_calls_per_user: int
+
+
+@dataclass(frozen=True)
 class BridgeSettings:
     """`[bridge]`: the embedded media bridge."""
 
     rest: str
     control: str
-    address: str
-    advertise: str
+    address: Addresses
+    advertise: Addresses
     port: int
     websocket_url: str
     max_endpoints: int
@@ -103,6 +121,11 @@ class TurnSettings:
     advertise: str
     udp_port: int
     tcp_port: int
+    tls_port: int
+    """0 when there is no TLS."""
+    tls_host: str
+    certificate: str
+    key: str
     relay_ports: tuple[int, int]
     realm: str
     secret_file: Path
@@ -111,6 +134,7 @@ class TurnSettings:
     max_credential_ttl_s: int
     allow_peers: tuple[str, ...]
     bridges: tuple[str, ...]
+    guest_scope: str
     allocations_per_user: int
     max_allocations: int
     max_lifetime_s: int
@@ -130,6 +154,9 @@ class FrontSettings:
     port: int
     certificate: str
     key: str
+    http_port: int
+    """0 when there is no listener without TLS beside the one with it."""
+    acme_webroot: str
     control: str
     public_url: str
     origins: tuple[str, ...]
@@ -163,6 +190,7 @@ class Settings:
     path: Path
     xmpp: XmppSettings
     focus: FocusSettings
+    calls: CallSettings
     bridge: BridgeSettings
     turn: TurnSettings
     socks5: Socks5Settings
@@ -249,17 +277,27 @@ def _known() -> Known:
 
 def _check_together(values: Mapping[str, Value], found: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise SettingsError for settings that are good alone and wrong together."""
-    front, turn = found["front"], found["turn"]
-    if bool(front["certificate"]) != bool(front["key"]):
-        missing = "key" if front["certificate"] else "certificate"
-        raise values[f"front.{missing}"].refuse("is missing: HTTPS needs both certificate and key")
+    turn = found["turn"]
+    if found["calls"]["rooms"] == "pin" and not found["calls"]["pin_file"]:
+        raise values["calls.pin_file"].refuse('is missing: calls.rooms is "pin"')
+    for section in CERTIFIED:
+        if bool(found[section]["certificate"]) != bool(found[section]["key"]):
+            missing = "key" if found[section]["certificate"] else "certificate"
+            raise values[f"{section}.{missing}"].refuse("is missing: TLS needs both certificate and key")
+    if found["front"]["http_port"] and not found["front"]["certificate"]:
+        raise values["front.http_port"].refuse("leads to HTTPS, which needs front.certificate and front.key")
     if turn["credential_ttl_s"] > turn["max_credential_ttl_s"]:
         raise values["turn.credential_ttl_s"].refuse("is longer than turn.max_credential_ttl_s accepts")
     for section in ("bridge", "turn"):
         own, told = found[section]["address"], found[section]["advertise"]
-        if ipaddress.ip_address(told or own).is_unspecified:
-            wrong = values[f"{section}.advertise" if told else f"{section}.address"]
+        wrong = values[f"{section}.advertise" if told else f"{section}.address"]
+        if any(ipaddress.ip_address(one).is_unspecified for one in Addresses.of(told or own)):
             raise wrong.refuse(f"is every address: set {section}.advertise to the one that clients reach")
+    bridge = found["bridge"]
+    if not bridge["advertise"].versions <= bridge["address"].versions:
+        raise values["bridge.advertise"].refuse(
+            "names an address of a family, IPv4 or IPv6, that bridge.address lacks"
+        )
 
 
 def _derive(found: dict[str, dict[str, Any]], directory: Path) -> None:
@@ -268,16 +306,32 @@ def _derive(found: dict[str, dict[str, Any]], directory: Path) -> None:
     xmpp["guest_domain"] = xmpp["guest_domain"] or f"guest.{xmpp['domain']}"
     xmpp["muc"] = xmpp["muc"] or f"conference.{xmpp['domain']}"
     focus["domain"] = focus["domain"] or f"focus.{xmpp['domain']}"
+    calls = found["calls"]
+    calls["domain"] = calls["domain"] or f"calls.{xmpp['domain']}"
     turn["realm"] = turn["realm"] or xmpp["domain"]
     bridge["advertise"] = bridge["advertise"] or bridge["address"]
     turn["advertise"] = turn["advertise"] or turn["address"]
     for section, key in (
         *((name, "control") for name in CONTROLLED),
-        ("front", "certificate"),
-        ("front", "key"),
+        *((name, key) for name in CERTIFIED for key in ("certificate", "key")),
+        ("front", "acme_webroot"),
+        ("calls", "pin_file"),
     ):
         if found[section][key]:
             found[section][key] = str(directory / found[section][key])
     if not front["public_url"]:
         host = f"[{front['address']}]" if ":" in front["address"] else front["address"]
         front["public_url"] = f"{'https' if front['certificate'] else 'http'}://{host}:{front['port']}"
+    _derive_turns(turn, front)
+
+
+def _derive_turns(turn: dict[str, Any], front: dict[str, Any]) -> None:
+    """TURN over TLS takes the front's certificate, and where that is for a name, its name."""
+    if not turn["certificate"]:
+        turn["certificate"], turn["key"] = front["certificate"], front["key"]
+    if not turn["certificate"]:
+        turn["tls_port"] = 0
+    if not turn["tls_host"]:
+        url = urlsplit(front["public_url"])
+        named = url.scheme == "https" and url.hostname and not is_address(url.hostname)
+        turn["tls_host"] = url.hostname if named else turn["advertise"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,22 @@ _Rule = Callable[[Any], str | None]
 """Takes a value of the right type, gives what is wrong with it or None."""
 
 
+class Addresses(tuple[str, ...]):
+    """IP addresses: written as a list, or one alone as a text; "" is none."""
+
+    @classmethod
+    def of(cls, raw: str | Iterable[str]) -> Addresses:
+        """From what stands in the file."""
+        if isinstance(raw, str):
+            return cls((raw,) if raw else ())
+        return cls(raw)
+
+    @property
+    def versions(self) -> set[int]:
+        """Which of IPv4 (4) and IPv6 (6) are there."""
+        return {ipaddress.ip_address(one).version for one in self}
+
+
 def typed(value: Value, kind: object, directory: Path) -> Any:
     """The value as its field's type `kind`; a Path becomes absolute. Raises SettingsError."""
     raw = value.value
@@ -32,6 +48,8 @@ def typed(value: Value, kind: object, directory: Path) -> Any:
         return float(raw)  # type: ignore[arg-type]
     if kind is str and _is_text(raw):
         return raw
+    if kind is Addresses and (_is_text(raw) or _is_list_of(raw, _is_text)):
+        return Addresses.of(raw)  # type: ignore[arg-type]
     if kind is Path and _is_text(raw) and raw:
         return directory / raw  # type: ignore[operator]
     if kind == tuple[str, ...] and _is_list_of(raw, _is_text):
@@ -61,6 +79,15 @@ def host_and_port(text: str) -> tuple[str, int]:
     return str(address), int(port)
 
 
+def is_address(text: str) -> bool:
+    """Whether `text` is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_int(raw: object) -> bool:
     return isinstance(raw, int) and not isinstance(raw, bool)
 
@@ -79,6 +106,7 @@ _WORDS: dict[object, str] = {
     float: "a number",
     str: "a text of printable characters",
     Path: "the name of a file",
+    Addresses: "an IP address or a list of them",
     tuple[str, ...]: "a list of texts",
     tuple[int, int]: "a list of two whole numbers",
 }
@@ -96,6 +124,10 @@ def _port(found: int) -> str | None:
     return None if 1 <= found <= 65535 else "must be a port, 1 to 65535"
 
 
+def _port_or_none(found: int) -> str | None:
+    return None if 0 <= found <= 65535 else "must be a port, 1 to 65535, or 0 for none"
+
+
 def _port_range(found: tuple[int, int]) -> str | None:
     first, last = found
     return None if 1 <= first <= last <= 65535 else "must be a first and a last port between 1 and 65535"
@@ -106,16 +138,22 @@ def _domain(found: str) -> str | None:
     return None if good else "must be a domain name in lower case"
 
 
+def _domains(found: tuple[str, ...]) -> str | None:
+    return next((f"{text!r}: {why}" for text in found if (why := _domain(text))), None)
+
+
 def _host(found: str) -> str | None:
     return _address(found) and _domain(found) and "must be an IP address or the name of a host"
 
 
 def _address(found: str) -> str | None:
-    try:
-        ipaddress.ip_address(found)
-    except ValueError:
-        return "must be an IP address"
-    return None
+    return None if is_address(found) else "must be an IP address"
+
+
+def _addresses(found: Addresses) -> str | None:
+    if len(set(found)) < len(found):
+        return "names an address twice"
+    return next((f"{text!r} must be an IP address" for text in found if _address(text)), None)
 
 
 def _listener(found: str) -> str | None:
@@ -177,20 +215,27 @@ _RULES: dict[str, _Rule] = {
     "focus.domain": _or_empty(_domain),
     "focus.bridge": _url("http", "https"),
     "focus.restart_interval_s": _not_negative,
+    "calls.domain": _or_empty(_domain),
+    "calls.rooms": _choice("open", "closed", "pin"),
+    "calls.remote_domains": _domains,
     "bridge.rest": _listener,
-    "bridge.address": _address,
-    "bridge.advertise": _or_empty(_address),
+    "bridge.address": lambda found: _addresses(found) if found else "must be an IP address or a list of them",
+    "bridge.advertise": _addresses,
     "bridge.port": _port,
     "bridge.websocket_url": _url("ws", "wss"),
     "turn.address": _address,
     "turn.advertise": _or_empty(_address),
     "turn.udp_port": _port,
     "turn.tcp_port": _port,
+    "turn.tls_port": _port_or_none,
+    "turn.tls_host": _or_empty(_host),
     "turn.relay_ports": _port_range,
     "turn.allow_peers": _networks,
     "turn.bridges": _listeners,
+    "turn.guest_scope": _choice("bridge", "open"),
     "front.address": _address,
     "front.port": _port,
+    "front.http_port": _port_or_none,
     "front.public_url": _or_empty(_url("http", "https", path=False)),
     "front.origins": _origins,
     "log.level": _choice("debug", "info", "warning", "error"),

@@ -107,6 +107,13 @@ class Supervisor:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._stop_all()
 
+    def hang_up(self) -> None:
+        """Pass SIGHUP on to every child: read your files again."""
+        logger.info("SIGHUP is passed on", programs=len(self._processes))
+        for process in self._processes.values():
+            if process.returncode is None:
+                process.send_signal(signal.SIGHUP)
+
     async def _refuse_late_start(self) -> None:
         await asyncio.sleep(self._pace.start_s)
         if self._came_up:
@@ -202,6 +209,7 @@ def _die_with(parent: int) -> Callable[[], None]:
 
     def tie() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the program has a handler, it would die of it
         if os.getppid() != parent:  # the supervisor died before the line above
             os._exit(1)
 
@@ -251,17 +259,34 @@ def part_argv(name: str, config: Path, overrides: tuple[str, ...] = ()) -> tuple
     return (sys.executable, "-m", "carillon", name, "--config", str(config), *sets)
 
 
-def stop_on_signals() -> asyncio.Event:
-    """An event that SIGINT and SIGTERM set in the running loop."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
+async def run_until_signalled(supervisor: Supervisor) -> None:
+    """Run until SIGINT or SIGTERM; SIGHUP is passed on, unless it says that our terminal has gone."""
+    loop, stop, from_terminal = asyncio.get_running_loop(), asyncio.Event(), _has_terminal()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    def hang_up() -> None:
+        if from_terminal and not _has_terminal():
+            stop.set()
+        else:
+            supervisor.hang_up()
+
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    await supervisor.run(stop)
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a controlling terminal now."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 async def run_parts(settings: Settings, overrides: tuple[str, ...]) -> int:
-    """`carillon run`: keep every part of one configuration running until SIGTERM or SIGINT."""
+    """`carillon run`: keep every part of one configuration running."""
     log.set_up(settings.log, "supervisor")
     programs = [part_program(name, settings, part_argv(name, settings.path, overrides)) for name in PARTS]
-    await Supervisor(programs, lambda pids: logger.info("every part answers", **pids)).run(stop_on_signals())
+    await run_until_signalled(Supervisor(programs, lambda pids: logger.info("every part answers", **pids)))
     return 0

@@ -25,7 +25,8 @@ NAMESPACES = ("urn:xmpp:extdisco:2", "urn:xmpp:extdisco:1")
 # A client asks once per connection, some ask again for each version and for a single service.
 BURST = 20.0
 PER_SECOND = 0.1
-# A longer JID is named by its hash: with the expiry before it, USERNAME must stay below 513 bytes.
+# A longer JID is named by its hash, and so a guest to the relay: with the expiry before it, USERNAME must be
+# shorter than 513 bytes.
 _MAX_NAME_BYTES = 400
 
 _ISSUED = Counter("carillon_component_credentials_issued", "TURN credentials handed out")
@@ -38,6 +39,7 @@ class Service:
 
     type: str
     transport: str
+    host: str
     port: int
     restricted: bool
 
@@ -55,16 +57,19 @@ class ExternalServices:
     ) -> None:
         """`clock` gives Unix time; users of `local_domains` are served."""
         self._domain = link.domain
-        self._turn = turn
+        self._credential_ttl_s = turn.credential_ttl_s
         self._secret = secret
         self._local_domains = local_domains
         self._clock = clock
         self._buckets = Buckets(PER_SECOND, BURST)
-        self._services = (
-            Service("stun", "udp", turn.udp_port, False),
-            Service("turn", "udp", turn.udp_port, True),
-            Service("turn", "tcp", turn.tcp_port, True),
-        )
+        host = turn.advertise
+        self._services = [
+            Service("stun", "udp", host, turn.udp_port, False),
+            Service("turn", "udp", host, turn.udp_port, True),
+            Service("turn", "tcp", host, turn.tcp_port, True),
+        ]
+        if turn.tls_port:
+            self._services.append(Service("turns", "tcp", turn.tls_host, turn.tls_port, True))
         for namespace in NAMESPACES:
             link.on_iq("get", f"{{{namespace}}}services", self._on_services)
             link.on_iq("get", f"{{{namespace}}}credentials", self._on_credentials)
@@ -88,7 +93,7 @@ class ExternalServices:
         services = [
             service
             for service in self._services
-            if asked.get("host") == self._turn.advertise
+            if asked.get("host") == service.host
             and asked.get("type") == service.type
             and asked.get("port") in (None, str(service.port))
             and asked.get("transport") in (None, service.transport)
@@ -114,7 +119,7 @@ class ExternalServices:
         secrets = self._credentials(name) if any(service.restricted for service in services) else {}
         for service in services:
             entry = {
-                "host": self._turn.advertise,
+                "host": service.host,
                 "port": str(service.port),
                 "transport": service.transport,
                 "type": service.type,
@@ -126,7 +131,7 @@ class ExternalServices:
         if len(name.encode()) > _MAX_NAME_BYTES:
             name = hashlib.sha256(name.encode()).hexdigest()
         now = self._clock()
-        credential = credentials.issue(self._secret, name, self._turn.credential_ttl_s, now)
+        credential = credentials.issue(self._secret, name, self._credential_ttl_s, now)
         _ISSUED.inc()
         expires = datetime.fromtimestamp(int(now) + credential.ttl, UTC)
         return {

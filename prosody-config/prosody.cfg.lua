@@ -49,6 +49,11 @@ external_services = {
   { type = "stun", transport = "udp", port = ${turn_udp_port} };
   { type = "turn", transport = "udp", port = ${turn_udp_port}, secret = true };
   { type = "turn", transport = "tcp", port = ${turn_tcp_port}, secret = true };
+  -- TURN over TLS, if there is a port for it. Prosody 0.12 makes passwords for "turns" only when told how.
+  ${turn_tls_port} > 0 and {
+    type = "turns", transport = "tcp", host = "${turn_tls_host}", port = ${turn_tls_port};
+    secret = true, algorithm = "turn";
+  } or nil;
 }
 
 -- People with accounts.
@@ -72,6 +77,13 @@ Component "${muc}" "muc"
 -- [carillon] The conference focus, an external component. A new connection replaces the old one, so that a
 -- restarted focus need not wait until the server has noticed that the old one is gone.
 Component "${focus}"
+  component_secret = "${component_secret}"
+  component_conflict_resolve = "kick_old"
+  component_stanza_size_limit = 524288
+  modules_disabled = { "s2s" }
+
+-- [carillon] Calls of ordinary XMPP clients, to echo@ and ROOM@ this host: an external component as well.
+Component "${calls}"
   component_secret = "${component_secret}"
   component_conflict_resolve = "kick_old"
   component_stanza_size_limit = 524288

@@ -14,6 +14,12 @@ Component "focus.example.org"
   component_secret = "the content of secrets/component"
   component_conflict_resolve = "kick_old" -- a restarted focus need not wait for the end of the old connection
 
+-- Calls of ordinary XMPP clients to echo@ and ROOM@ this host, run by carillon too. Leave it out and set
+-- enabled = false under [calls] in carillon.toml where nobody shall call.
+Component "calls.example.org"
+  component_secret = "the content of secrets/component"
+  component_conflict_resolve = "kick_old"
+
 -- Guests. carillon's front connects without TLS, on this machine; guests have no password that TLS would guard.
 VirtualHost "guest.example.org"
   authentication = "anonymous"
@@ -33,4 +39,6 @@ VirtualHost "guest.example.org"
 -- external_services = {
 --   { type = "turn", transport = "udp", host = "192.0.2.10", port = 3478, secret = true };
 --   { type = "turn", transport = "tcp", host = "192.0.2.10", port = 3478, secret = true };
+--   -- With a certificate for that name; 0.12 makes passwords for "turns" only when told how.
+--   { type = "turns", transport = "tcp", host = "meet.example.org", port = 5349, secret = true, algorithm = "turn" };
 -- }

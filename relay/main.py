@@ -7,6 +7,7 @@ import resource
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from random import SystemRandom
 
 import structlog
@@ -15,12 +16,14 @@ from prometheus_client import REGISTRY
 
 from carillon.guard.addresses import canonical
 from carillon.part import Part, PartError
-from carillon.settings import Settings, read_secret
+from carillon.settings import Settings, TurnSettings, read_secret
 from carillon.settings_rules import host_and_port
+from carillon.tls import CertificateError, ServerTls
 from relay.turn.metrics import TurnCollector
-from relay.turn.peers import PeerPolicy
+from relay.turn.peers import PeerPolicy, Scope
 from relay.turn.server import Server
 from relay.turn.sockets import MAX_CONNECTIONS, Sockets
+from relay.turn.tls import ALPN
 from relay.turn.udp import bound_socket
 
 log = structlog.get_logger()
@@ -36,26 +39,32 @@ def make(settings: Settings) -> Part:
 def peer_policy(settings: Settings) -> PeerPolicy:
     """Return which peers this configuration lets the relay reach."""
     turn, bridge, xmpp = settings.turn, settings.bridge, settings.xmpp
-    own = [canonical(ip) for ip in (turn.address, turn.advertise, bridge.address, bridge.advertise)]
-    bridges = [(canonical(ip), bridge.port) for ip in (bridge.address, bridge.advertise)]
+    relayed = [canonical(ip) for ip in (turn.address, turn.advertise)]
+    own = [*relayed, *(canonical(ip) for ip in (*bridge.address, *bridge.advertise))]
+    bridges = [(canonical(ip), bridge.port) for ip in (*bridge.address, *bridge.advertise)]
     bridges += [(canonical(ip), port) for ip, port in map(host_and_port, turn.bridges)]
-    own_ports = (turn.udp_port, turn.tcp_port, settings.front.port, xmpp.c2s_port, xmpp.component_port)
+    own_ports = {turn.udp_port, turn.tcp_port, turn.tls_port, xmpp.c2s_port, xmpp.component_port}
+    own_ports |= {settings.front.port, settings.front.http_port, host_and_port(bridge.rest)[1]}
     return PeerPolicy(
         allowed=tuple(map(ipaddress.ip_network, turn.allow_peers)),
         # 0.0.0.0 as a peer would be this machine's loopback.
         bridges=frozenset(pair for pair in bridges if not pair[0].is_unspecified),
+        relayed=frozenset(address for address in relayed if not address.is_unspecified),
         own=frozenset(own),
-        own_ports=frozenset((*own_ports, host_and_port(bridge.rest)[1])),
+        own_ports=frozenset(own_ports),
+        account_domain=None if xmpp.guest_domain == xmpp.domain else xmpp.domain,
+        guest_scope=Scope(turn.guest_scope),
     )
 
 
 class Relay:
-    """STUN and TURN over UDP and TCP."""
+    """STUN and TURN over UDP, TCP and TLS."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._sockets: Sockets | None = None
         self._collector: TurnCollector | None = None
+        self._tls: ServerTls | None = None
 
     async def start(self) -> None:
         """Open the listeners. Raises PartError when a port is in use, SettingsError without a secret."""
@@ -68,14 +77,20 @@ class Relay:
         sockets.server = Server(
             turn, secret, peer_policy(self._settings), sockets, random=SystemRandom(), unix_time=time.time
         )
-        udp = _listener(socket.SOCK_DGRAM, turn.address, turn.udp_port, "udp")
-        try:
-            tcp = _listener(socket.SOCK_STREAM, turn.address, turn.tcp_port, "tcp")
-        except PartError:
-            udp.close()
-            raise
+        tls = _server_tls(turn)
+        with ExitStack() as opened:
+            udp = opened.enter_context(_listener(socket.SOCK_DGRAM, turn.address, turn.udp_port, "udp"))
+            tcp = opened.enter_context(_listener(socket.SOCK_STREAM, turn.address, turn.tcp_port, "tcp"))
+            if tls:
+                over_tls = opened.enter_context(
+                    _listener(socket.SOCK_STREAM, turn.address, turn.tls_port, "tls")
+                )
+            opened.pop_all()
         await sockets.listen(udp, tcp)
+        if tls:
+            await sockets.listen_tls(over_tls, tls)
         self._sockets = sockets
+        self._tls = tls
         self._collector = TurnCollector(sockets.server)
         REGISTRY.register(self._collector)
 
@@ -92,6 +107,11 @@ class Relay:
             REGISTRY.unregister(self._collector)
             self._collector = None
 
+    def reload(self) -> None:
+        """Read certificate and key again, for new connections."""
+        if self._tls is not None:
+            self._tls.reload()
+
     def routes(self) -> Iterable[web.RouteDef]:
         """Return `GET /turn/allocations`."""
         return (web.get("/turn/allocations", self._allocations),)
@@ -100,6 +120,16 @@ class Relay:
         """Return a list of the allocations; no secrets, and it changes nothing."""
         allocations = self._sockets.server.allocations.by_client.values() if self._sockets else ()
         return web.json_response([entry.summary() for entry in allocations])
+
+
+def _server_tls(turn: TurnSettings) -> ServerTls | None:
+    """TLS of the relay, None when there is none. Raises PartError."""
+    if not turn.tls_port:
+        return None
+    try:
+        return ServerTls(turn.certificate, turn.key, ALPN)
+    except CertificateError as error:
+        raise PartError(f"{error}; turn.tls_port = 0 does without TURN over TLS") from error
 
 
 def _listener(kind: socket.SocketKind, address: str, port: int, name: str) -> socket.socket:

@@ -16,6 +16,9 @@ UNLIMITED = 1 << 16
 HIGH_LOSS = 0.10
 """More is taken for congestion, less for the weather of a radio network."""
 MIN_LIMIT_BPS = 100_000.0
+TOLD_MARGIN = 0.85
+TOLD_TIMES = 3
+"""An estimate starts low, and single ones are off."""
 JUDGED_S = 1.0
 JUDGED_PACKETS = 50
 """Loss is judged at most so often, and by at least so many packets."""
@@ -73,8 +76,10 @@ def wanted_heights(
 
 def layers_within(track: VideoTrack, height: int, usable: Sequence[VideoLayer]) -> list[VideoLayer]:
     """The usable layers not higher than `height`, lowest first; the lowest one when all are higher or none is
-    usable."""
+    usable. Of a screen the smallest is never used when there is another: nobody could read it."""
     candidates = usable or track.layers[:1]
+    if track.is_screen and len(candidates) > 1:
+        candidates = candidates[1:]
     return [layer for layer in candidates if track.height(layer) <= height] or list(candidates[:1])
 
 
@@ -112,12 +117,12 @@ class LossLimit:
     nothing is held back any more.
     """
 
-    __slots__ = ("_at", "_expected", "_lost", "limit_bps")
+    __slots__ = ("_at", "_expected", "_lost", "_told_low", "limit_bps")
 
     def __init__(self) -> None:
         self.limit_bps: float | None = None
         self._at = float("-inf")
-        self._expected = self._lost = 0
+        self._expected = self._lost = self._told_low = 0
 
     def reported(self, expected: int, lost: int, now: float) -> float | None:
         """Count packets of a report; the fraction lost once there are enough to judge by, else None."""
@@ -128,6 +133,13 @@ class LossLimit:
         fraction = min(1.0, max(0.0, self._lost / self._expected))
         self._expected = self._lost = 0
         return fraction
+
+    def told(self, bitrate_bps: float, sent_bps: float) -> None:
+        """A receiver's own estimate: heeded when it stays below what is sent. What lies above says little,
+        for it grows no faster than what is sent."""
+        self._told_low = self._told_low + 1 if bitrate_bps < TOLD_MARGIN * sent_bps else 0
+        if self._told_low >= TOLD_TIMES:
+            self.limit_bps = max(MIN_LIMIT_BPS, bitrate_bps)
 
     def judge(self, fraction_lost: float, sent_bps: float, unlimited_bps: float, now: float) -> None:
         """Move the limit; `sent_bps` is sent now, `unlimited_bps` would be without a limit."""

@@ -26,6 +26,7 @@ class Capabilities:
         "nack",
         "payload_types",
         "pli",
+        "remb",
         "rtx_payload_types",
         "rtx_payloads",
         "transport_cc_id",
@@ -43,7 +44,7 @@ class Capabilities:
         """The other way round."""
         self.audio_level_id = self.video_orientation_id = self.transport_cc_id = -1
         """Header extension ids; -1 = not negotiated."""
-        self.nack = self.pli = self.fir = False
+        self.nack = self.pli = self.fir = self.remb = False
         """Whether the endpoint answers these feedbacks about its VP8."""
         for one in media:
             for payload_type in one.payload_types:
@@ -74,6 +75,7 @@ class Capabilities:
             self.nack = ("nack", "") in told
             self.pli = ("nack", "pli") in told
             self.fir = ("ccm", "fir") in told
+            self.remb = ("goog-remb", "") in told
 
     @property
     def vp8(self) -> int:

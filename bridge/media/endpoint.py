@@ -14,8 +14,11 @@ from bridge.media.incoming import AudioTrack, Stream, Track, VideoTrack
 from bridge.media.outgoing import Position
 from bridge.media.outgoing_audio import OutgoingAudio
 from bridge.media.outgoing_video import OutgoingVideo
+from bridge.media.remb import ReceiveLimit
 from bridge.media.rtx import ResendLimits
+from bridge.media.single_stream import SingleStream
 from bridge.media.transport_cc import Arrivals
+from bridge.media.unsignalled import Bindings
 
 log = structlog.get_logger()
 
@@ -42,6 +45,7 @@ class Endpoint:
         "arrivals",
         "asked",
         "audio",
+        "bindings",
         "capabilities",
         "channel",
         "connected_at",
@@ -50,6 +54,7 @@ class Endpoint:
         "dropped",
         "fed_back_at",
         "feedback_description",
+        "feedback_ssrc",
         "feedback_start",
         "forced_audio",
         "forced_video",
@@ -59,12 +64,14 @@ class Endpoint:
         "loss_limit",
         "media_ssrc",
         "outgoing",
+        "receive_limit",
         "received_bps",
         "retired",
         "rtt_s",
         "sender_clock",
         "sent_bps",
         "silent",
+        "single",
         "streams",
         "told_heights",
         "tracks",
@@ -83,6 +90,8 @@ class Endpoint:
         """What it sends, as signalled."""
         self.streams: dict[int, Stream] = {}
         """The SSRCs of its tracks."""
+        self.bindings: Bindings | None = None
+        """SSRCs that were not signalled, where such are taken."""
         self.video: dict[VideoTrack, OutgoingVideo] = {}
         self.audio: dict[AudioTrack, OutgoingAudio] = {}
         """What it gets of the others' tracks."""
@@ -93,6 +102,7 @@ class Endpoint:
         self.asked = False
         """Whether it said over the channel what it wants to see."""
         self.loss_limit = LossLimit()
+        self.receive_limit = ReceiveLimit()
         self.unlimited_bps = 0.0
         """What its video would take without a bandwidth limit."""
         self.limits = ResendLimits()
@@ -105,9 +115,9 @@ class Endpoint:
         self.fed_back_at = float("-inf")
         self.media_ssrc = 0
         """An SSRC of its own that feedback about the whole transport names."""
-        self.feedback_description = rtcp.source_description([(ssrc, "carillon")])
-        self.feedback_start = rtcp.receiver_report(ssrc) + self.feedback_description
-        """What every compound with feedback to this endpoint starts with."""
+        self.single: SingleStream | None = None
+        """Its only streams, if it can take no more than one of each media."""
+        self._report_as(ssrc)
         self.heard_at = float("-inf")
         self.consented = False
         self.silent = False
@@ -130,7 +140,43 @@ class Endpoint:
 
     def hears_video(self, now: float) -> bool:
         """Whether video is to be forwarded to it: it asked for some, or has no channel to do so."""
-        return self.connected_at is not None and (self.asked or now - self.connected_at >= GRACE_S)
+        if self.connected_at is None:
+            return False
+        return self.asked or self.single is not None or now - self.connected_at >= GRACE_S
+
+    @property
+    def participant(self) -> str:
+        """The endpoint that speaks when this one is seen: itself, but for a second transport for video."""
+        return self.id if self.single is None else self.single.participant
+
+    def take_single(self, single: SingleStream) -> None:
+        """From now on it is sent these two streams only."""
+        self.single = single
+        video, audio = single.video, single.audio
+        self.video[video.track] = self.outgoing[video.track.ssrc] = video
+        self.audio[audio.track] = self.outgoing[audio.track.ssrc] = audio
+        self._report_as(single.video.track.ssrc)
+
+    def wanted_height(self, track: VideoTrack) -> int:
+        """The height that it wants of a track; 0 = none."""
+        if self.single is not None:
+            return self.single.video.shows(track)
+        outgoing = self.video.get(track)
+        return outgoing.wanted_height if outgoing is not None else 0
+
+    def stop_video(self, track: VideoTrack) -> None:
+        """Send it nothing of that track from now on."""
+        if self.single is not None:
+            self.single.video.release(track)
+        elif track in self.video:
+            self.video[track].stop()
+
+    def _report_as(self, ssrc: int) -> None:
+        """Some clients heed only feedback from an SSRC that they receive media of."""
+        self.feedback_ssrc = ssrc
+        self.feedback_description = rtcp.source_description([(ssrc, "carillon")])
+        self.feedback_start = rtcp.receiver_report(ssrc) + self.feedback_description
+        """What every compound with feedback to this endpoint starts with."""
 
     @property
     def video_tracks(self) -> list[VideoTrack]:

@@ -17,8 +17,7 @@ FEEDBACK_PACKETS = 100
 class Feedback:
     """Sends what is due to a sender, within the limits of KeyFrameRequests and MissingPackets."""
 
-    def __init__(self, ssrc: int, send_rtcp: Callable[[str, bytes], None]) -> None:
-        self._ssrc = ssrc
+    def __init__(self, send_rtcp: Callable[[str, bytes], None]) -> None:
         self._send_rtcp = send_rtcp
 
     def _send(self, sender: Endpoint, feedback: bytes) -> None:
@@ -27,16 +26,17 @@ class Feedback:
 
     def layer(self, sender: Endpoint, layer: VideoLayer, now: float) -> None:
         """NACK and key-frame request about one layer, if due."""
+        ssrc = sender.feedback_ssrc
         if layer.missing.next_due <= now:
             if not sender.capabilities.nack:
                 layer.missing.clear()
             elif due := layer.missing.due(now, sender.rtt_s):
-                self._send(sender, rtcp.nack(self._ssrc, layer.ssrc, [index & 0xFFFF for index in due]))
+                self._send(sender, rtcp.nack(ssrc, layer.reception.ssrc, [index & 0xFFFF for index in due]))
         if layer.key_frames.requested and layer.key_frames.take(now):
             if sender.capabilities.fir and not sender.capabilities.pli:
-                self._send(sender, rtcp.fir(self._ssrc, layer.ssrc, layer.key_frames.sent))
+                self._send(sender, rtcp.fir(ssrc, layer.reception.ssrc, layer.key_frames.sent))
             else:
-                self._send(sender, rtcp.pli(self._ssrc, layer.ssrc))
+                self._send(sender, rtcp.pli(ssrc, layer.reception.ssrc))
 
     def layers(self, sender: Endpoint, now: float) -> None:
         """The same about all layers of an endpoint."""
@@ -52,4 +52,4 @@ class Feedback:
             return
         sender.fed_back_at = now
         for fci in sender.arrivals.feedback():
-            self._send(sender, rtcp.transport_cc(self._ssrc, sender.media_ssrc, fci))
+            self._send(sender, rtcp.transport_cc(sender.feedback_ssrc, sender.media_ssrc, fci))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from bridge.media import rtp, vp8
+from bridge.media.codec import LevelMeter
 from bridge.media.key_frames import KeyFrameRequests
 from bridge.media.nack import MissingPackets
 from bridge.media.reception import Reception
@@ -161,6 +162,13 @@ class VideoLayer:
         self.last_packet_at = now
         self._accept(index, packet, orientation, now)
 
+    def restart(self, ssrc: int, sequence_number: int) -> None:
+        """Another SSRC takes the layer over, beginning with that number."""
+        began = self.reception.highest >= 0
+        self.reception.restart(ssrc, sequence_number)
+        if began:
+            self._interrupt()
+
     def receive_recovered(self, packet: rtp.Packet, orientation: bytes | None, now: float) -> None:
         """A packet taken out of the layer's RTX stream. Raises RtpError."""
         if self.reception.highest >= 0:
@@ -247,6 +255,11 @@ class VideoTrack:
         """The SSRC that receivers see."""
         return self.layers[0].ssrc
 
+    @property
+    def is_screen(self) -> bool:
+        """Whether it shows a screen."""
+        return self.video_type.startswith("desktop")
+
     def height(self, layer: VideoLayer) -> int:
         """The layer's height, if need be guessed: each layer has twice the height of the one below."""
         for distance in range(len(self.layers)):
@@ -260,7 +273,7 @@ class VideoTrack:
 class AudioTrack:
     """An audio source: one SSRC."""
 
-    __slots__ = ("last_packet_at", "name", "owner", "receivers", "reception", "ssrc")
+    __slots__ = ("last_packet_at", "meter", "name", "owner", "receivers", "reception", "ssrc")
 
     def __init__(self, owner: str, name: str, ssrc: int) -> None:
         self.owner = owner
@@ -268,7 +281,15 @@ class AudioTrack:
         self.ssrc = ssrc
         self.reception = Reception(ssrc, 48000)
         self.receivers: list[AudioReceiver] = []
+        self.meter: LevelMeter | None = None
+        """Where the sender does not tell the level."""
         self.last_packet_at = float("-inf")
+
+    def restart(self, ssrc: int, sequence_number: int) -> None:
+        """Another SSRC takes the track over, beginning with that number."""
+        self.reception.restart(ssrc, sequence_number)
+        for receiver in self.receivers:
+            receiver.interrupt()
 
     def receive(self, packet: rtp.Packet, size: int, now: float) -> int:
         """Count a packet; returns its extended sequence number."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from bridge.media.reception import Reception
 from bridge.media.rtcp import ReportBlock
 
 Send = Callable[[str, bytes], None]
@@ -25,6 +26,17 @@ class Position(NamedTuple):
     """When the last packet was sent; negative = none was."""
     rtx_sequence: int
     """Of the last retransmission."""
+
+
+class Clock(NamedTuple):
+    """Which clock an outgoing stream's timestamps follow."""
+
+    owner: str
+    """The endpoint whose clock it is."""
+    reception: Reception | None
+    """None: the bridge's own."""
+    offset: int
+    """What is added to that clock's timestamps; the present timestamp where the clock is the bridge's own."""
 
 
 class Quality:

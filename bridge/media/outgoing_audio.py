@@ -6,8 +6,7 @@ import struct
 
 from bridge.media import rtp
 from bridge.media.incoming import AudioTrack
-from bridge.media.outgoing import Position, Quality, Send
-from bridge.media.reception import Reception
+from bridge.media.outgoing import Clock, Position, Quality, Send
 
 _LEVEL_HEADER = struct.Struct("!BBHIIHHBBH")
 """RTP header and the audio level alone in a one-byte header extension."""
@@ -20,26 +19,30 @@ class OutgoingAudio:
         "_first",
         "_last",
         "_level_id",
+        "_marker",
         "_offset",
         "_payload_types",
         "_receiver",
         "_send",
         "_sender_level_id",
+        "_timestamp_offset",
         "octets",
         "packets",
         "quality",
+        "ssrc",
         "track",
     )
 
     def __init__(self, track: AudioTrack, receiver: str, send: Send, start: Position) -> None:
         self.track = track
+        self.ssrc = track.ssrc
         self._receiver = receiver
         self._send = send
         self._last = start.sequence
         """The newest number sent, extended."""
         self._first = -1
         """The index from which the offset holds; -1 = the next packet decides."""
-        self._offset = 0
+        self._offset = self._timestamp_offset = self._marker = 0
         self._payload_types: dict[int, int] = {}
         self._level_id = self._sender_level_id = -1
         self.quality = Quality()
@@ -54,8 +57,7 @@ class OutgoingAudio:
     def receive(self, packet: rtp.Packet, index: int) -> None:
         """Forward a packet; one without payload or with an unknown payload type is left out without a gap."""
         if self._first < 0:
-            self._first = index
-            self._offset = self._last + 1 - index
+            self._start(packet, index)
         elif index < self._first:
             return
         sequence = index + self._offset
@@ -65,22 +67,23 @@ class OutgoingAudio:
                 self._first, self._offset = index + 1, self._offset - 1
             return
         self._last = max(self._last, sequence)
+        marker = packet.marker | self._marker
+        self._marker = 0
+        timestamp = (packet.timestamp + self._timestamp_offset) & 0xFFFFFFFF
         level = packet.extensions.get(self._sender_level_id) if self._level_id >= 0 else None
         if level is None:
             data = (
-                rtp.FIXED_HEADER.pack(
-                    0x80, packet.marker | payload_type, sequence & 0xFFFF, packet.timestamp, packet.ssrc
-                )
+                rtp.FIXED_HEADER.pack(0x80, marker | payload_type, sequence & 0xFFFF, timestamp, self.ssrc)
                 + packet.payload
             )
         elif len(level) == 1 and self._level_id < 15:
             data = (
                 _LEVEL_HEADER.pack(
                     0x90,
-                    packet.marker | payload_type,
+                    marker | payload_type,
                     sequence & 0xFFFF,
-                    packet.timestamp,
-                    packet.ssrc,
+                    timestamp,
+                    self.ssrc,
                     0xBEDE,
                     1,
                     self._level_id << 4,
@@ -93,23 +96,28 @@ class OutgoingAudio:
             data = rtp.build(
                 payload_type,
                 sequence & 0xFFFF,
-                packet.timestamp,
-                packet.ssrc,
+                timestamp,
+                self.ssrc,
                 packet.payload,
-                marker=packet.marker,
+                marker=marker,
                 extension=rtp.extension_block([(self._level_id, level)]),
             )
         self.packets += 1
         self.octets += len(data)
         self._send(self._receiver, data)
 
+    def _start(self, packet: rtp.Packet, index: int) -> None:
+        """The numbering goes on with this packet."""
+        self._first = index
+        self._offset = self._last + 1 - index
+
     def interrupt(self) -> None:
         """Go on without a gap at the next packet, whatever its number."""
         self._first = -1
 
-    def clock(self) -> tuple[Reception, int] | None:
-        """The sender's clock, and the offset of the timestamps (none)."""
-        return (self.track.reception, 0) if self.packets else None
+    def clock(self, now: float) -> Clock | None:
+        """The sender's clock."""
+        return Clock(self.track.owner, self.track.reception, 0) if self.packets else None
 
     def close(self) -> Position:
         """Where the numbering stands."""

@@ -6,8 +6,7 @@ import struct
 
 from bridge.media import rtp, rtx, vp8
 from bridge.media.incoming import VideoLayer, VideoPacket, VideoTrack
-from bridge.media.outgoing import Position, Quality, Send
-from bridge.media.reception import Reception
+from bridge.media.outgoing import Clock, Position, Quality, Send
 from bridge.media.segment import Segment, Segments
 from bridge.media.sequence import extend
 
@@ -132,7 +131,7 @@ class OutgoingVideo:
             return
         if self._waiting_since is None:
             self._waiting_since = now
-        alternative = self.segment is not None or len(self.track.layers) > 1
+        alternative = self.segment is not None or len(target.track.layers) > 1
         if alternative and now - self._waiting_since > SWITCH_TIMEOUT_S:
             self._blocked[target] = now + BLOCKED_S
             target.receivers.remove(self)
@@ -140,6 +139,11 @@ class OutgoingVideo:
         elif now >= self._retry_at:
             target.key_frames.request()
             self._retry_at = now + RETRY_S
+
+    def forget(self, layers: list[VideoLayer]) -> None:
+        """These layers do not exist any more."""
+        for layer in layers:
+            self._blocked.pop(layer, None)
 
     def _stop(self) -> None:
         if self.segment is not None:
@@ -297,7 +301,7 @@ class OutgoingVideo:
         if old is None or segment is None:
             if last.at < 0:  # a stream never sent before has nothing to continue
                 return packet.timestamp
-        else:
+        elif segment.layer.track.owner == layer.track.owner:
             old_time = segment.layer.reception.sender_time(old.timestamp)
             new_time = layer.reception.sender_time(packet.timestamp)
             if old_time is not None and new_time is not None:
@@ -339,10 +343,12 @@ class OutgoingVideo:
             self._send(self._receiver, data)
         return True
 
-    def clock(self) -> tuple[Reception, int] | None:
-        """The sender's clock behind what is being forwarded, and the offset of its timestamps."""
+    def clock(self, now: float) -> Clock | None:
+        """The sender's clock behind what is being forwarded."""
         segment = self._newest_segment
-        return (segment.layer.reception, segment.timestamp_offset) if segment is not None else None
+        if segment is None:
+            return None
+        return Clock(segment.layer.track.owner, segment.layer.reception, segment.timestamp_offset)
 
     def close(self) -> Position:
         """Stop for good; returns where the numbering stands."""

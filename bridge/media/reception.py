@@ -77,6 +77,14 @@ class Reception:
         self.highest = index - 1
         self._last_timestamp = -1
 
+    def restart(self, ssrc: int, sequence_number: int) -> None:
+        """Another SSRC takes the stream over; its first packet has that number and continues the old ones."""
+        self.ssrc = ssrc
+        self.last_sr = None
+        if self.highest >= 0:
+            following = self.highest + 1
+            self.jump(following + ((sequence_number - following) & 0xFFFF))
+
     def measure(self, elapsed_s: float) -> None:
         """Compute the rate over the time since the last call."""
         self.rate_bps = (self.octets - self._octets_before) * 8 / elapsed_s

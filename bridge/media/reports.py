@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from bridge.media import rtcp
 from bridge.media.endpoint import Endpoint
+from bridge.media.outgoing import Clock
 from bridge.media.outgoing_video import OutgoingVideo
 
 NTP_EPOCH_S = 2208988800
@@ -30,6 +31,10 @@ def ntp_time(now: float) -> int:
 def note_sender_report(endpoint: Endpoint, report: rtcp.SenderReport, now: float) -> None:
     """An SR of an endpoint about one of its SSRCs."""
     stream = endpoint.streams.get(report.ssrc)
+    if stream is None and endpoint.bindings is not None:
+        bound = endpoint.bindings.sender_report(report)
+        if bound is not None:
+            stream, report = bound
     if stream is None:
         endpoint.drop("report of an SSRC not signalled")
         return
@@ -63,8 +68,9 @@ def note_report_blocks(endpoint: Endpoint, blocks: tuple[rtcp.ReportBlock, ...],
         endpoint.loss_limit.judge(fraction_lost, sent_bps, endpoint.unlimited_bps, now)
 
 
-def receiver_reports(endpoint: Endpoint, ssrc: int, now: float) -> list[bytes]:
+def receiver_reports(endpoint: Endpoint, now: float) -> list[bytes]:
     """RR compounds about everything that arrives from an endpoint; none when nothing does."""
+    ssrc = endpoint.feedback_ssrc
     blocks = [
         stream.reception.report_block(now)
         for stream in endpoint.streams.values()
@@ -76,37 +82,58 @@ def receiver_reports(endpoint: Endpoint, ssrc: int, now: float) -> list[bytes]:
     ]
 
 
+def rate_limit(endpoint: Endpoint) -> list[bytes]:
+    """A REMB for an endpoint that sends video and knows no better feedback."""
+    capabilities = endpoint.capabilities
+    layers = [layer for track in endpoint.video_tracks for layer in track.layers if layer.reception.received]
+    if not layers or not capabilities.remb or capabilities.transport_cc_id >= 0:
+        return []
+    endpoint.receive_limit.update(
+        endpoint.received_bps, max(layer.reception.fraction_lost for layer in layers)
+    )
+    ssrcs = [layer.reception.ssrc for layer in layers]
+    return [
+        endpoint.feedback_start + rtcp.remb(endpoint.feedback_ssrc, round(endpoint.receive_limit.bps), ssrcs)
+    ]
+
+
 def sender_reports(endpoint: Endpoint, endpoints: Mapping[str, Endpoint], now: float) -> list[bytes]:
     """SR compounds about the streams that an endpoint got packets of since the last ones."""
     reports: list[bytes] = []
     cnames: list[tuple[int, str]] = []
     for outgoing in endpoint.outgoing.values():
-        sender = endpoints.get(outgoing.track.owner)
-        clock = outgoing.clock()
-        if outgoing.packets == outgoing.quality.reported_packets or sender is None or clock is None:
+        clock = outgoing.clock(now)
+        if outgoing.packets == outgoing.quality.reported_packets or clock is None:
             continue
-        reception, offset = clock
-        if sender.sender_clock is None:
-            continue
-        timestamp = reception.timestamp_at(now - sender.sender_clock)
+        timestamp = _timestamp(clock, endpoints, now)
         if timestamp is None:
             continue
         outgoing.quality.reported_packets = outgoing.packets
-        rtp_timestamp = (timestamp + offset) & 0xFFFFFFFF
         payload_octets = outgoing.octets - 12 * outgoing.packets
         reports.append(
             rtcp.sender_report(
                 rtcp.SenderReport(
-                    outgoing.track.ssrc, ntp_time(now), rtp_timestamp, outgoing.packets, payload_octets
+                    outgoing.track.ssrc, ntp_time(now), timestamp, outgoing.packets, payload_octets
                 )
             )
         )
-        cnames.append((outgoing.track.ssrc, sender.id))
+        cnames.append((outgoing.track.ssrc, outgoing.track.owner))
     return [
         b"".join(reports[start : start + SRS_PER_PACKET])
         + rtcp.source_description(cnames[start : start + SRS_PER_PACKET])
         for start in range(0, len(reports), SRS_PER_PACKET)
     ]
+
+
+def _timestamp(clock: Clock, endpoints: Mapping[str, Endpoint], now: float) -> int | None:
+    """What a stream's clock shows now."""
+    if clock.reception is None:
+        return clock.offset & 0xFFFFFFFF
+    sender = endpoints.get(clock.owner)
+    if sender is None or sender.sender_clock is None:
+        return None
+    timestamp = clock.reception.timestamp_at(now - sender.sender_clock)
+    return None if timestamp is None else (timestamp + clock.offset) & 0xFFFFFFFF
 
 
 def measure_rates(endpoint: Endpoint, elapsed_s: float) -> None:

@@ -13,9 +13,11 @@ from typing import Any, Protocol
 from bridge.media import channel_messages, reports, rtcp, rtp, rtx
 from bridge.media.capabilities import VP8
 from bridge.media.channel_dispatch import ChannelDispatch
+from bridge.media.codec import AudioCodec
 from bridge.media.endpoint import Endpoint
 from bridge.media.feedback import Feedback
 from bridge.media.incoming import AudioTrack, RtxStream
+from bridge.media.listening import Listening
 from bridge.media.outgoing_video import OutgoingVideo
 from bridge.media.roster import Roster
 from bridge.media.rtcp import RtcpError
@@ -53,7 +55,8 @@ class Output(Protocol):
 class Router:
     """Forwards the media of one conference."""
 
-    def __init__(self, output: Output, *, random: random.Random) -> None:
+    def __init__(self, output: Output, *, random: random.Random, codec: AudioCodec | None = None) -> None:
+        """Without a codec nothing is mixed."""
         self._output = output
         self.ssrc = random.randrange(1, 1 << 32)
         """The bridge's own SSRC: the sender of its reports and feedback."""
@@ -63,7 +66,8 @@ class Router:
         self._endpoints = self._roster.endpoints
         self._selection = Selection(self._endpoints)
         self._speaker = DominantSpeaker()
-        self._feedback = Feedback(self.ssrc, output.send_rtcp)
+        self._listening = Listening(codec)
+        self._feedback = Feedback(output.send_rtcp)
         self._channels = ChannelDispatch(self._endpoints, output.send_message)
         self._reported_at = self._decided_at = self._media_at = float("-inf")
 
@@ -72,6 +76,15 @@ class Router:
     def add_endpoint(self, endpoint_id: str, media: tuple[colibri2.Media, ...]) -> None:
         """A new endpoint with what it negotiated; it neither sends nor gets anything before connected()."""
         self._roster.add(endpoint_id, media)
+
+    def set_capabilities(
+        self, endpoint_id: str, capabilities: tuple[str, ...]
+    ) -> tuple[colibri2.MediaSource, ...]:
+        """What is special about an endpoint, said right after it was added (see single_stream).
+
+        Returns the sources that the bridge itself sends to it, which are to be announced to it.
+        """
+        return self._roster.set_capabilities(endpoint_id, capabilities)
 
     def set_media(self, endpoint_id: str, media: tuple[colibri2.Media, ...]) -> None:
         """Replace what an endpoint negotiated."""
@@ -119,6 +132,8 @@ class Router:
             endpoint.arrivals.add(number[0] << 8 | number[1], now)
         endpoint.heard_at = self._media_at = now
         stream = endpoint.streams.get(packet.ssrc)
+        if stream is None and endpoint.bindings is not None:
+            stream = endpoint.bindings.stream(packet, capabilities, endpoint.tracks, now)
         if stream is None:
             # Media may come before it is signalled: nothing is kept, a key frame is asked for once it is.
             endpoint.drop("SSRC")
@@ -127,6 +142,7 @@ class Router:
         if isinstance(stream, AudioTrack):
             index = stream.receive(packet, size, now)
             if not endpoint.forced_audio:
+                self._listening.receive(endpoint, stream, packet, index)
                 level = packet.extensions.get(capabilities.audio_level_id)
                 if level:
                     self._speaker.level(endpoint.id, level[0], now)
@@ -179,7 +195,11 @@ class Router:
                         self._key_frame_wanted(endpoint, media_ssrc, now)
                 case rtcp.Nack():
                     self._resend(endpoint, one, now)
-                case _:  # SDES and BYE are not passed on; transport-cc and REMB wait for an estimator
+                case rtcp.Remb():
+                    if endpoint.single is not None and endpoint.capabilities.remb:
+                        sent_bps = endpoint.single.video.quality.rate_bps
+                        endpoint.loss_limit.told(one.bitrate_bps, sent_bps)
+                case _:  # SDES and BYE are not passed on; transport-cc waits for an estimator
                     pass
 
     def _key_frame_wanted(self, receiver: Endpoint, ssrc: int, now: float) -> None:
@@ -190,7 +210,7 @@ class Router:
         layer = outgoing.current or outgoing.target
         if layer is not None:
             layer.key_frames.request()
-            self._feedback.layer(self._endpoints[outgoing.track.owner], layer, now)
+            self._feedback.layer(self._endpoints[layer.track.owner], layer, now)
 
     def _resend(self, receiver: Endpoint, nack: rtcp.Nack, now: float) -> None:
         outgoing = receiver.outgoing.get(nack.media_ssrc)
@@ -243,6 +263,7 @@ class Router:
                 self._channels.broadcast(self._dominant_speaker(self._speaker.speaker))
                 self._selection.dirty = True
         self._select(now)
+        self._listening.run(self._endpoints, self._speaker, now)
         repairing = False
         for endpoint in self._endpoints.values():
             if endpoint.connected_at is not None:
@@ -255,7 +276,8 @@ class Router:
         if now - self._reported_at >= REPORT_S:
             self._report(now)
         idle = now - self._media_at >= REPORT_S
-        return now + (REPAIR_TICK_S if repairing else IDLE_TICK_S if idle else TICK_S)
+        due = now + (REPAIR_TICK_S if repairing else IDLE_TICK_S if idle else TICK_S)
+        return min(due, self._listening.due)
 
     def _select_now(self, now: float) -> None:
         self._selection.dirty = True
@@ -286,9 +308,11 @@ class Router:
                     for layer in track.layers:
                         layer.trim(now)
                 reports.measure_rates(endpoint, elapsed)
-                for report in reports.receiver_reports(endpoint, self.ssrc, now):
-                    self._output.send_rtcp(endpoint.id, report)
-                for report in reports.sender_reports(endpoint, self._endpoints, now):
+                for report in (
+                    *reports.receiver_reports(endpoint, now),
+                    *reports.rate_limit(endpoint),
+                    *reports.sender_reports(endpoint, self._endpoints, now),
+                ):
                     self._output.send_rtcp(endpoint.id, report)
 
     def stats(self, now: float) -> dict[str, Any]:

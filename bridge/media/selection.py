@@ -9,6 +9,7 @@ from bridge.media import channel_messages
 from bridge.media.allocation import UNLIMITED, allocate, layers_within, rate_bps, wanted_heights
 from bridge.media.endpoint import Endpoint
 from bridge.media.incoming import VideoLayer, VideoTrack
+from bridge.media.single_video import HEIGHT, SingleVideo, ranked
 
 CHECK_S = 0.25
 """Layers start and stop being sent by themselves: so often it is looked whether they did."""
@@ -58,6 +59,8 @@ class Selection:
             for receiver in self._endpoints.values():
                 self._select_for(receiver, tracks, speakers, now)
         for receiver in self._endpoints.values():
+            if receiver.single is not None:
+                self._select_single(receiver, receiver.single.video, speakers, now)
             for outgoing in receiver.video.values():
                 outgoing.waiting(now)
         return True
@@ -65,6 +68,8 @@ class Selection:
     def _select_for(
         self, receiver: Endpoint, tracks: Sequence[VideoTrack], speakers: Sequence[str], now: float
     ) -> None:
+        if receiver.single is not None:
+            return
         wanted: dict[VideoTrack, int] = {}
         if receiver.hears_video(now):
             available = [
@@ -86,12 +91,28 @@ class Selection:
             outgoing.wanted_height = wanted.get(track, 0)
             outgoing.select(chosen.get(track), now)
 
+    def _select_single(
+        self, receiver: Endpoint, video: SingleVideo, speakers: Sequence[str], now: float
+    ) -> None:
+        """Whom to show changes by the time that passes: looked at in every check."""
+        allowed: list[tuple[VideoTrack, str]] = []
+        if receiver.hears_video(now) and video.possible:
+            owners = [(track, self._endpoints[track.owner]) for track in video.candidates]
+            allowed = [(track, owner.participant) for track, owner in owners if not owner.forced_video]
+        track = video.choose(ranked(allowed, speakers), now)
+        if track is None:
+            video.select(None, now)
+            return
+        video.wanted_height = UNLIMITED if track.is_screen else HEIGHT
+        usable = [layer for layer in track.layers if video.usable(layer, now)]
+        layers = layers_within(track, video.wanted_height, usable)
+        receiver.unlimited_bps = rate_bps(layers[-1])
+        video.select(allocate({track: layers}, _limit_bps(receiver))[track], now)
+
     def sender_constraints(self, endpoint: Endpoint, now: float) -> Iterator[dict[str, Any]]:
         """The SenderSourceConstraints due to an endpoint: at once when more is wanted, later when less is."""
         for track in endpoint.video_tracks:
-            wanted = [
-                other.video[track].wanted_height for other in self._endpoints.values() if track in other.video
-            ]
+            wanted = [other.wanted_height(track) for other in self._endpoints.values()]
             height = min(MAX_TOLD_HEIGHT, max(wanted, default=0))
             told, less_since = endpoint.told_heights.get(track.name, (UNLIMITED, float("inf")))
             less_since = min(less_since, now) if height < told else float("inf")

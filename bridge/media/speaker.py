@@ -63,7 +63,7 @@ _LONG = _scores(MEDIUMS, LONG_RATE)
 class Activity:
     """The recent levels of one endpoint and the scores they give."""
 
-    __slots__ = ("_floor", "_frames", "_level_at", "active_at", "scores")
+    __slots__ = ("_floor", "_frames", "_level_at", "active_at", "loudness", "scores")
 
     def __init__(self, now: float) -> None:
         self._frames: deque[int] = deque([0] * (FRAMES * MEDIUMS), FRAMES * MEDIUMS)
@@ -72,11 +72,14 @@ class Activity:
         self._floor = FLOOR_START
         self.active_at = float("-inf")
         """When a frame was active last."""
+        self.loudness = 0.0
+        """Of the last second or so: 0 = silence … 127."""
         self.scores = (MIN_SCORE, MIN_SCORE, MIN_SCORE)
 
     def level(self, loudness: int, now: float) -> None:
         """One packet's level: 0 = silence … 127 = loudest."""
         self._silence_until(now - 2 * FRAME_S)
+        self.loudness += (loudness - self.loudness) * 0.05
         self._floor = min(self._floor + FLOOR_RISE, float(max(loudness, 1)))
         above = loudness if loudness > self._floor + FLOOR_MARGIN else 0
         steps = min(LEVELS, above // 10)
@@ -136,6 +139,16 @@ class DominantSpeaker:
         activity = self._activities.get(endpoint)
         if activity is not None:
             activity.level(127 - (level & 0x7F), now)
+
+    def active_at(self, endpoint: str) -> float:
+        """When a frame of that endpoint was speech last; -inf = never."""
+        activity = self._activities.get(endpoint)
+        return activity.active_at if activity is not None else float("-inf")
+
+    def loudness(self, endpoint: str) -> float:
+        """How loud that endpoint was in the last second or so: 0 = silence … 127."""
+        activity = self._activities.get(endpoint)
+        return activity.loudness if activity is not None else 0.0
 
     @property
     def previous(self) -> list[str]:

@@ -8,6 +8,8 @@ from bridge.media.endpoint import Endpoint
 from bridge.media.incoming import AudioTrack, RtxStream, Stream
 from bridge.media.outgoing_audio import OutgoingAudio
 from bridge.media.outgoing_video import OutgoingVideo
+from bridge.media.single_audio import SingleAudio
+from bridge.media.single_video import SingleVideo
 
 
 def endpoint_statistics(endpoint: Endpoint, now: float) -> dict[str, Any]:
@@ -71,4 +73,8 @@ def _outgoing(outgoing: OutgoingVideo | OutgoingAudio, ssrc: int) -> dict[str, A
             "switches": outgoing.switches,
             "resent": outgoing.resent,
         }
+    if isinstance(outgoing, SingleVideo):
+        told["shows"] = None if outgoing.current is None else outgoing.current.track.name
+    if isinstance(outgoing, SingleAudio):
+        told["hears"] = sorted(track.name for track in outgoing.heard)
     return told

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class FiveTuple(NamedTuple):
-    """`transport` is "udp" or "tcp"; `ip` and `port` are the client's, as the server sees them."""
+    """`transport` is "udp", "tcp" or "tls"; `ip` and `port` are the client's, as the server sees them."""
 
     transport: str
     ip: str

@@ -96,7 +96,7 @@ def create_permission(context: Context, request: Request) -> Attributes:
         raise TurnError(400)
     reaches: dict[str, Reach] = {}
     for value in values:
-        (ip, _), reach = _peer(context, value, request.message.transaction_id)
+        (ip, _), reach = _peer(context, request, value)
         reaches[ip] = reach
     allocation.permit(reaches, request.now)
     return ()
@@ -112,7 +112,7 @@ def channel_bind(context: Context, request: Request) -> Attributes:
     number: int = struct.unpack_from("!H", channel)[0]
     if not FIRST_CHANNEL <= number <= LAST_CHANNEL:
         raise TurnError(400)
-    peer, reach = _peer(context, address, request.message.transaction_id)
+    peer, reach = _peer(context, request, address)
     if not reach.allows(peer[1]):
         raise TurnError(403)
     allocation.bind(number, peer, reach, request.now)
@@ -167,13 +167,14 @@ def _lifetime(message: Message, max_lifetime_s: int) -> int:
     return min(max(wanted, DEFAULT_LIFETIME_S), max_lifetime_s) if wanted else 0
 
 
-def _peer(context: Context, value: bytes, transaction_id: bytes) -> tuple[tuple[str, int], Reach]:
-    """Return a peer's address and what of it is open. Raises TurnError 400, 403 or 443."""
+def _peer(context: Context, request: Request, value: bytes) -> tuple[tuple[str, int], Reach]:
+    """Return a peer's address and what of it is open to the user. Raises TurnError 400, 403 or 443."""
     try:
-        peer = parse_xor_address(value, transaction_id)
+        peer = parse_xor_address(value, request.message.transaction_id)
     except StunError:
         raise TurnError(400) from None
-    reach = context.policy.reach(peer[0], context.allocations.by_port)
+    scope = context.policy.scope(request.user.name)
+    reach = context.policy.reach(peer[0], context.allocations.by_port, scope)
     if reach is None:
         raise TurnError(403)
     # An IPv4 address spelled in IPv6 is none that a relay of either family could send to.

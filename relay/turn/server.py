@@ -8,7 +8,7 @@ from random import Random
 
 import structlog
 
-from carillon.guard.addresses import source
+from carillon.guard.addresses import canonical, source
 from carillon.guard.buckets import Buckets
 from carillon.settings import TurnSettings
 from carillon.stun import (
@@ -87,6 +87,7 @@ class Server:
         )
         self._output = output
         self._random = random
+        self._relayed_ip = str(canonical(settings.advertise))
         self._authenticator = Authenticator(
             secret, settings.realm, settings.max_credential_ttl_s, Nonces(random), unix_time
         )
@@ -125,7 +126,7 @@ class Server:
         channel = allocation.peers.get(peer)
         # A channel in force is a permission for its peer, also where it outlives the permission made with it.
         if channel is not None and channel.expires > now and channel.reach.allows(peer[1]):
-            message = channel_data.build(channel.number, data, padded=client.transport == "tcp")
+            message = channel_data.build(channel.number, data, padded=client.transport != "udp")
         elif allocation.permits(peer, now):
             transaction_id = self._random.randbytes(12)
             address = xor_address(peer[0], peer[1], transaction_id)
@@ -172,7 +173,7 @@ class Server:
         ):
             self.counters.drop("unbound channel")
             return
-        self._send_peer(allocation, payload, channel.peer)
+        self._send_peer(allocation, payload, channel.peer, now)
 
     def _receive_send(self, client: FiveTuple, message: Message, now: float) -> None:
         """Relay a Send indication (RFC 8656 §11.2)."""
@@ -187,12 +188,16 @@ class Server:
             self.counters.drop("unusable Send indication")
             return
         if allocation.permits(peer, now):
-            self._send_peer(allocation, data, peer)
+            self._send_peer(allocation, data, peer, now)
         else:
             self.counters.drop("client without permission")
 
-    def _send_peer(self, allocation: Allocation, data: bytes, peer: tuple[str, int]) -> None:
-        if self._output.send_peer(allocation.port, data, peer):
+    def _send_peer(self, allocation: Allocation, data: bytes, peer: tuple[str, int], now: float) -> None:
+        # Between addresses relayed here nothing leaves the process: behind 1:1 NAT it would not come back.
+        relayed_here = peer[0] == self._relayed_ip and peer[1] in self.allocations.by_port
+        if relayed_here:
+            self.receive_peer(peer[1], data, (self._relayed_ip, allocation.port), now)
+        if relayed_here or self._output.send_peer(allocation.port, data, peer):
             allocation.bytes_to_peers += len(data)
             self.counters.packets_to_peers += 1
             self.counters.bytes_to_peers += len(data)

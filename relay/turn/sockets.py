@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 
 from carillon.guard.addresses import source
+from carillon.tls import ServerTls
 from relay.turn.five_tuple import FiveTuple
 from relay.turn.server import Server
 from relay.turn.tcp import Connection
+from relay.turn.tls import TlsStream
 from relay.turn.udp import UdpSocket, bound_socket
 
 # Connections of one source address and of all: an office behind one address fits, one host cannot take all.
@@ -27,7 +30,7 @@ class Sockets:
         self._handshake_timeout_s = handshake_timeout_s
         self._loop = asyncio.get_running_loop()
         self._listener: UdpSocket | None = None
-        self._acceptor: asyncio.Server | None = None
+        self._acceptors: list[asyncio.Server] = []
         self._connections: dict[FiveTuple, Connection] = {}
         self._of_source: Counter[str] = Counter()
         self._relays: dict[int, UdpSocket] = {}
@@ -38,9 +41,19 @@ class Sockets:
     async def listen(self, udp: socket.socket, tcp: socket.socket) -> None:
         """Serve clients on two bound sockets."""
         self._listener = UdpSocket(self._loop, udp, self._from_client)
-        connection = partial(Connection, self, self._handshake_timeout_s)
-        self._acceptor = await self._loop.create_server(connection, sock=tcp, backlog=512)
+        await self._accept(tcp, partial(Connection, self, self._handshake_timeout_s))
         self._tick()
+
+    async def listen_tls(self, bound: socket.socket, tls: ServerTls) -> None:
+        """Serve clients in TLS on one more bound socket."""
+
+        def connection() -> Connection:
+            return Connection(self, self._handshake_timeout_s, TlsStream(tls.context))
+
+        await self._accept(bound, connection)
+
+    async def _accept(self, bound: socket.socket, connection: Callable[[], Connection]) -> None:
+        self._acceptors.append(await self._loop.create_server(connection, sock=bound, backlog=512))
 
     async def close(self) -> None:
         """Close every socket; idempotent."""
@@ -48,9 +61,10 @@ class Sockets:
             self._timer.cancel()
         for connection in tuple(self._connections.values()):
             connection.close()
-        if self._acceptor is not None:
-            self._acceptor.close()
-            await self._acceptor.wait_closed()
+        for acceptor in self._acceptors:
+            acceptor.close()
+            await acceptor.wait_closed()
+        self._acceptors.clear()
         if self._listener is not None:
             self._listener.close()
             self._listener = None

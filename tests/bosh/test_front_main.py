@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import ssl
 from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from structlog.testing import capture_logs
 
 from bosh.main import Front, make
+from carillon.certificate import make_self_signed
 from carillon.part import PartError
 from carillon.settings import Settings
 from tests.bosh.conftest import StartFront
@@ -26,29 +23,8 @@ from tests.bosh.rfc7395_client import XmppClient
 @pytest.fixture
 def certified(settings: Settings, tmp_path: Path) -> Settings:
     """Settings with a self-signed certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
     pem, key_pem = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    make_self_signed(pem, key_pem, ("localhost",))
     return replace(settings, front=replace(settings.front, certificate=str(pem), key=str(key_pem)))
 
 
@@ -106,6 +82,43 @@ async def test_xmpp_passes_through_tls(
             await client.send("<")
             await client.receive("not-well-formed")
             await client.receive("^<close ")
+
+
+def halve(file: Path) -> None:
+    """As if somebody were still writing it."""
+    whole = file.read_text()
+    file.write_text(whole[: len(whole) // 2])
+
+
+async def handshake(port: int, trust: ssl.SSLContext) -> None:
+    _, writer = await asyncio.open_connection("localhost", port, ssl=trust)
+    writer.close()
+
+
+async def test_a_new_certificate_is_shown_to_new_connections_and_old_ones_live(
+    prosody: Settings, certified: Settings, start_front: StartFront
+) -> None:
+    front = await start_front(replace(certified, xmpp=prosody.xmpp))
+    pem, key = Path(certified.front.certificate), Path(certified.front.key)
+    before = ssl.create_default_context(cafile=pem)
+    url = f"wss://localhost:{front.port}/xmpp-websocket"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, protocols=["xmpp"], ssl=before) as socket,
+    ):
+        client = XmppClient(socket)
+        await client.login(prosody.xmpp.guest_domain)
+        halve(pem)
+        with capture_logs() as lines:
+            front.reload()
+        assert "the old one stays" in lines[0]["event"] and str(pem) in lines[0]["reason"]
+        await handshake(front.port, before)
+        make_self_signed(pem, key, ("localhost",))
+        front.reload()
+        await handshake(front.port, ssl.create_default_context(cafile=pem))
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await handshake(front.port, before)
+        await client.ping()
 
 
 async def test_stopping_says_goodbye(settings: Settings, start_front: StartFront) -> None:

@@ -8,13 +8,15 @@ import random
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from bridge.ice import IceAgent
-from bridge.ice_data import Address, Credentials, IceEvent, IceRefused, Send
+from bridge.ice_data import Address, Base, Credentials, IceEvent, IceRefused, Send
 from carillon import stun
 from carillon.stun import Attribute, Message, MessageClass, Method
 
-BRIDGE: Address = ("192.0.2.1", 10000)
+UDP, TCP = Base("udp"), Base("tcp")
+BRIDGE = Address("192.0.2.1", 10000, UDP)
 BRIDGE_CREDENTIALS = Credentials("bridgeuf", "bridge-password-of-24-ch")
 CLIENT_CREDENTIALS = Credentials("clientuf", "client-password-of-24-ch")
 
@@ -46,9 +48,11 @@ def binding(
     )
 
 
-def success(request: Message, source: Address, pwd: str) -> bytes:
+def success(request: Message, source: tuple[Any, ...], pwd: str) -> bytes:
     """The answer of a client with password `pwd` to a check that came from `source`."""
-    attributes = [(int(Attribute.XOR_MAPPED_ADDRESS), stun.xor_address(*source, request.transaction_id))]
+    attributes = [
+        (int(Attribute.XOR_MAPPED_ADDRESS), stun.xor_address(source[0], source[1], request.transaction_id))
+    ]
     return stun.build(
         Method.BINDING,
         MessageClass.SUCCESS,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.media import rtcp, rtp, transport_cc, vp8
 from bridge.media.sequence import extend, signed_distance
+from jingle.colibri2 import MediaSource
 from tests.bridge.media_packets import (
     HEIGHTS,
     LEVEL_ID,
@@ -209,6 +210,8 @@ class Browser:
         self.loss_reports = 0.0
         self.nacks = True
         self.frame_number = 0
+        self.down: tuple[MediaSource, ...] = ()
+        """What the bridge said it sends, where it makes up sources of its own."""
 
     # --- sending
 
@@ -376,7 +379,7 @@ class Browser:
         """NACK what is missing; ask for a key frame when nothing could be decoded for a second."""
         now = self.world.now
         for ssrc, stream in self.received.items():
-            if ssrc % 100 == 0 or not stream.packets:
+            if stream.next_index < 0:  # audio is not repaired
                 continue
             due = []
             for index in stream.missing():

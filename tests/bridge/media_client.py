@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge.conference import Conference
 from bridge.endpoint import Endpoint
-from bridge.ice_data import Address, Credentials, make_credentials
+from bridge.ice_data import Credentials, make_credentials
 from bridge.registry import Registry
 from bridge.srtp import SrtpError, SrtpSession
 from carillon import stun
@@ -20,6 +20,8 @@ from tests.bridge.dtls_peer import DtlsClient
 from tests.bridge.ice_peer import binding, success
 
 CHECK_INTERVAL_S = 0.05
+
+SocketName = tuple[str, int]
 
 
 class BlindRouter:
@@ -35,6 +37,9 @@ class BlindRouter:
     def add_endpoint(self, endpoint_id: str, media: Any) -> None:
         self.endpoints.append(endpoint_id)
         self.calls.append(("add_endpoint", endpoint_id, len(media)))
+
+    def set_capabilities(self, endpoint_id: str, capabilities: tuple[str, ...]) -> tuple[Any, ...]:
+        return ()
 
     def set_media(self, endpoint_id: str, media: Any) -> None:
         self.calls.append(("set_media", endpoint_id, len(media)))
@@ -93,7 +98,7 @@ async def until(condition: Callable[[], bool]) -> None:
 class MediaClient(asyncio.DatagramProtocol):
     """One client. `connect` ends when SRTP works; packets appear in `rtp` and `rtcp`."""
 
-    def __init__(self, ufrag: str, pwd: str, bridge: Address) -> None:
+    def __init__(self, ufrag: str, pwd: str, bridge: SocketName) -> None:
         self.bridge = bridge
         self.remote = Credentials(ufrag, pwd)
         self.local = make_credentials(random.SystemRandom())
@@ -113,12 +118,12 @@ class MediaClient(asyncio.DatagramProtocol):
         self._greeted = False
         self.transport: asyncio.DatagramTransport
 
-    async def open(self) -> Address:
+    async def open(self) -> SocketName:
         """Bind a port and begin to send checks."""
         loop = asyncio.get_running_loop()
         self.transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
         self._tasks.append(asyncio.create_task(self._check()))
-        address: Address = self.transport.get_extra_info("sockname")[:2]
+        address: SocketName = self.transport.get_extra_info("sockname")[:2]
         return address
 
     async def connect(self) -> None:
@@ -206,7 +211,7 @@ class MediaClient(asyncio.DatagramProtocol):
 
 
 def add_client(
-    registry: Registry, conference: Conference, name: str, bridge: Address
+    registry: Registry, conference: Conference, name: str, bridge: SocketName
 ) -> tuple[MediaClient, Endpoint]:
     """A client and its endpoint, which does not know the client's credentials yet."""
     now = asyncio.get_running_loop().time()

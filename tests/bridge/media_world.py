@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from bridge.media.codec import AudioCodec
 from bridge.media.router import Router
 from jingle.colibri2 import Media
 from tests.bridge.media_browser import Browser
@@ -18,7 +19,13 @@ class World:
     """Router, browsers and the network between them (delay in seconds, loss 0–1)."""
 
     def __init__(
-        self, *, delay_s: float = 0.01, loss: float = 0.0, seed: int = 1, start: float = 1000.0
+        self,
+        *,
+        delay_s: float = 0.01,
+        loss: float = 0.0,
+        seed: int = 1,
+        start: float = 1000.0,
+        codec: AudioCodec | None = None,
     ) -> None:
         self.now = start
         self.delay_s = delay_s
@@ -27,7 +34,7 @@ class World:
         self.browsers: dict[str, Browser] = {}
         self.queue: list[tuple[float, int, Callable[[], None]]] = []
         self.order = itertools.count()
-        self.router = Router(self, random=random.Random(seed))
+        self.router = Router(self, random=random.Random(seed), codec=codec)
         self.sent_messages: list[tuple[str, dict[str, Any]]] = []
         self.running = False
 
@@ -91,11 +98,13 @@ class World:
         height: int | None = 720,
         sends: bool = True,
         speaks: bool = True,
+        capabilities: tuple[str, ...] = (),
     ) -> Browser:
         """A browser that is connected and, with a channel, has said what it wants to see."""
         browser = Browser(self, name, base, layers=layers, speaks=speaks)
         self.browsers[name] = browser
         self.router.add_endpoint(name, media() if negotiated is None else negotiated)
+        browser.down = self.router.set_capabilities(name, capabilities)
         self.router.connected(name, self.now)
         if sends:
             self.router.set_sources(name, sources(name, base, layers), self.now)

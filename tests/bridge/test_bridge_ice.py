@@ -28,6 +28,8 @@ from tests.bridge.ice_peer import (
     BRIDGE,
     BRIDGE_CREDENTIALS,
     CLIENT_CREDENTIALS,
+    TCP,
+    UDP,
     Client,
     Network,
     binding,
@@ -35,8 +37,8 @@ from tests.bridge.ice_peer import (
     success,
 )
 
-A: Address = ("198.51.100.7", 40001)
-B: Address = ("198.51.100.8", 40002)
+A = Address("198.51.100.7", 40001, UDP)
+B = Address("198.51.100.8", 40002, UDP)
 NEW_BRIDGE = Credentials("bridgenew", "new-bridge-password-of-ch")
 NEW_CLIENT = Credentials("clientnew", "new-client-password-of-ch")
 
@@ -69,7 +71,7 @@ def test_a_check_is_answered_before_the_clients_password_is_known() -> None:
     assert answer.cls is MessageClass.SUCCESS
     mapped = answer.get(Attribute.XOR_MAPPED_ADDRESS)
     assert mapped is not None
-    assert stun.parse_xor_address(mapped, answer.transaction_id) == A
+    assert stun.parse_xor_address(mapped, answer.transaction_id) == A[:2]
     assert network.seen(Learned) == [Learned(A)]
     assert client.checks == []
 
@@ -211,7 +213,7 @@ def test_a_flood_of_sources_is_capped_and_spares_the_working_pair() -> None:
     network, client = connected()
     sent_before = len(requests(network))
     for number in range(1000):
-        network.to_bridge(check(), ("203.0.113.9", 1024 + number))
+        network.to_bridge(check(), Address("203.0.113.9", 1024 + number, UDP))
     network.run(2)
     assert len(network.agent.addresses()) == MAX_PAIRS
     assert A in network.agent.addresses()
@@ -378,3 +380,59 @@ def _feed(agent: IceAgent, message: Message) -> None:
         return
     agent.handle_timeout(2.0)
     agent.events()
+
+
+def test_udp_is_nominated_even_when_tcp_was_good_first_and_has_the_higher_priority() -> None:
+    network, client = Network(make_agent()), Client()
+    tcp, udp = Address(A.ip, A.port, TCP), B
+    network.attach(client, tcp, udp)
+    network.agent.set_remote(CLIENT_CREDENTIALS, network.now)
+    network.to_bridge(binding(CLIENT_CREDENTIALS, BRIDGE_CREDENTIALS, priority=2**31 - 1), tcp)
+    network.run(0.3)
+    assert client.nominated == []
+    network.to_bridge(check(), udp)
+    network.run(1.0)
+    assert client.nominated == [udp]
+
+
+def test_tcp_alone_is_nominated_and_left_for_udp_when_that_works() -> None:
+    network, client = Network(make_agent()), Client()
+    tcp, udp = Address(A.ip, A.port, TCP), B
+    network.attach(client, tcp, udp)
+    network.agent.set_remote(CLIENT_CREDENTIALS, network.now)
+    network.to_bridge(check(), tcp)
+    network.run(1.0)
+    assert network.seen(Selected) == [Selected(tcp)]
+    network.to_bridge(check(), udp)
+    network.run(1.0)
+    assert network.seen(Selected) == [Selected(tcp), Selected(udp)]
+
+
+def test_a_connection_that_is_closed_is_left_for_the_next_one_at_once() -> None:
+    network, client = Network(make_agent()), Client()
+    first, second = Address(A.ip, 1, TCP), Address(A.ip, 2, TCP)
+    network.attach(client, first, second)
+    network.agent.set_remote(CLIENT_CREDENTIALS, network.now)
+    network.to_bridge(check(), first)
+    network.run(1.0)
+    network.agent.lose(first)
+    network.detach(first)
+    network.to_bridge(check(), second)
+    network.run(0.2)
+    assert network.seen(Selected) == [Selected(first), Selected(second)]
+    network.run(0.1)
+    assert network.agent.addresses() == {second}
+
+
+def test_a_connection_that_is_closed_and_not_in_use_is_forgotten() -> None:
+    network, client = Network(make_agent()), Client()
+    spare = Address(A.ip, 1, TCP)
+    network.attach(client, A, spare)
+    network.agent.set_remote(CLIENT_CREDENTIALS, network.now)
+    for address in (A, spare):
+        network.to_bridge(check(), address)
+        network.run(1.0)
+    network.agent.lose(spare)
+    network.collect()
+    assert network.events[-1] == Forgotten(spare)
+    assert network.agent.addresses() == {A}

@@ -16,11 +16,11 @@ from carillon.stun import Attribute, MessageClass
 from jingle.colibri2 import ConferenceModify, Endpoint, Transport
 from jingle.ice import Candidate, Fingerprint, IceTransport
 from tests.bridge.dtls_peer import DtlsClient
-from tests.bridge.ice_peer import CLIENT_CREDENTIALS, binding, success
+from tests.bridge.ice_peer import BRIDGE, CLIENT_CREDENTIALS, UDP, binding, success
 from tests.bridge.media_client import BlindRouter, blind_registry
 
-SITE = Site(("192.0.2.1", 10000), "wss://meet.example/colibri-ws")
-A: Address = ("198.51.100.7", 40001)
+SITE = Site(("192.0.2.1", "2001:db8::1"), 10000, "wss://meet.example/colibri-ws")
+A = Address("198.51.100.7", 40001, UDP)
 
 
 class Client:
@@ -59,7 +59,7 @@ class Client:
     def _answer_stun(self, data: bytes, now: float) -> None:
         message = stun.parse(data)
         if message.cls is MessageClass.REQUEST:
-            reply = success(message, SITE.media, CLIENT_CREDENTIALS.pwd)
+            reply = success(message, BRIDGE, CLIENT_CREDENTIALS.pwd)
             self.registry.receive(reply, self.address, now)
             if message.get(Attribute.USE_CANDIDATE) is not None:
                 for datagram in self.dtls.advance():
@@ -158,7 +158,7 @@ def test_a_flood_of_checked_sources_leaves_bounded_traces(registry: Registry) ->
     conference, client = joined(registry)
     data = binding(CLIENT_CREDENTIALS, client.endpoint.transport.ice.local)
     for number in range(5000):
-        registry.receive(data, ("203.0.113.9", 1024 + number), 2.0)
+        registry.receive(data, Address("203.0.113.9", 1024 + number, UDP), 2.0)
     assert len(registry._learned) <= 16
     assert list(registry._validated) == [A]
     client.received.clear()
@@ -185,8 +185,9 @@ def test_a_restart_makes_the_new_fragment_known_and_keeps_the_association(regist
     told = answer.endpoints[0].transport
     assert told is not None and told.ice is not None
     assert (told.ice.ufrag, told.ice.pwd) == (new.ufrag, new.pwd)
+    assert told.ice.ice_generation == 1
     assert told.ice.web_sockets[0].endswith(f"pwd={old.pwd}")
-    client.address = ("198.51.100.7", 50000)
+    client.address = Address("198.51.100.7", 50000, UDP)
     client.check(2.1)
     fresh = IceTransport("freshuf", CLIENT_CREDENTIALS.pwd)
     update = ConferenceModify("meeting", endpoints=(Endpoint("a", transport=Transport(ice=fresh)),))
@@ -207,6 +208,18 @@ def test_a_restart_before_the_endpoint_is_connected_is_not_answered(registry: Re
     Client(registry, conference, "a")
     wanted = ConferenceModify("meeting", endpoints=(Endpoint("a", transport=Transport(ice_restart=True)),))
     assert modify(registry, SITE, wanted, 1.0).endpoints == (Endpoint("a"),)
+
+
+def test_every_address_is_told_with_udp_and_tcp_the_first_one_preferred() -> None:
+    told = [(one.ip, one.protocol, one.tcp_type) for one in SITE.candidates()]
+    assert told == [
+        (ip, *transport) for ip in SITE.addresses for transport in (("udp", ""), ("tcp", "passive"))
+    ]
+    assert len({one.foundation for one in SITE.candidates()}) == 4
+    by_priority = sorted(SITE.candidates(), key=lambda one: -one.priority)
+    assert [(one.ip, one.protocol) for one in by_priority] == [
+        (ip, protocol) for protocol in ("udp", "tcp") for ip in SITE.addresses
+    ]
 
 
 def test_signalled_candidates_are_not_contacted(registry: Registry) -> None:
@@ -250,7 +263,7 @@ def test_no_datagram_raises(datagrams: list[tuple[int, bytes]], from_client: boo
         CONNECTED.append(registry)
         joined(registry)
     for first, rest in datagrams:
-        registry.receive(bytes([first]) + rest, A if from_client else ("203.0.113.9", 9), 2.0)
+        registry.receive(bytes([first]) + rest, A if from_client else Address("203.0.113.9", 9, UDP), 2.0)
     registry.receive(b"", A, 2.0)
     registry.tick(2.0)
 

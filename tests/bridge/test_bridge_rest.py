@@ -16,6 +16,7 @@ from bridge import strict_json
 from bridge.main import Bridge
 from carillon.part import PartError
 from carillon.settings import BridgeSettings
+from carillon.settings_rules import Addresses
 from tests.bridge.media_client import BlindRouter
 
 CREATE: dict[str, Any] = {
@@ -42,8 +43,8 @@ def bridge_settings(**changes: Any) -> BridgeSettings:
     defaults: dict[str, Any] = {
         "rest": "127.0.0.1:0",
         "control": "",
-        "address": "127.0.0.1",
-        "advertise": "192.0.2.1",
+        "address": Addresses(("127.0.0.1",)),
+        "advertise": Addresses(("192.0.2.1",)),
         "port": 0,
         "websocket_url": "wss://meet.example/colibri-ws/",
         "max_endpoints": 3,
@@ -100,10 +101,13 @@ async def test_a_created_endpoint_is_told_how_to_reach_the_bridge(api: Api) -> N
     (fingerprint,) = transport["fingerprints"]
     assert (fingerprint["hash"], fingerprint["setup"]) == ("sha-256", "actpass")
     assert fingerprint["fingerprint"] == api.bridge.registry.certificate.fingerprint
-    (candidate,) = transport["candidates"]
-    assert api.bridge._port is not None and api.bridge._port.address is not None
-    assert (candidate["ip"], candidate["type"], candidate["protocol"]) == ("192.0.2.1", "host", "udp")
-    assert candidate["port"] == str(api.bridge._port.address[1])
+    udp, tcp = transport["candidates"]
+    assert api.bridge._port is not None
+    for candidate, protocol in ((udp, "udp"), (tcp, "tcp")):
+        assert (candidate["ip"], candidate["type"], candidate["protocol"]) == ("192.0.2.1", "host", protocol)
+        assert candidate["port"] == str(api.bridge._port.port)
+    assert tcp["tcptype"] == "passive" and "tcptype" not in udp
+    assert int(tcp["priority"]) < int(udp["priority"])
     expected = f"wss://meet.example/colibri-ws/default-id/meeting%2F1/a?pwd={transport['pwd']}"
     assert transport["web-sockets"] == [expected]
     assert transport["rtcp-mux"] is True
@@ -330,12 +334,10 @@ async def test_health_version_statistics_and_a_look_into_a_conference(api: Api) 
     [
         ({"rest": "0.0.0.0:0"}, "loopback"),
         ({"rest": "nowhere"}, "address:port"),
-        ({"address": "0.0.0.0", "advertise": ""}, "advertise"),
-        ({"advertise": "bridge.example"}, "advertise"),
-        ({"address": "192.0.2.1"}, "cannot listen on UDP"),
+        ({"address": Addresses(("192.0.2.1",))}, "cannot listen on UDP"),
     ],
 )
-async def test_settings_that_cannot_work_are_named(changes: dict[str, str], words: str) -> None:
+async def test_settings_that_cannot_work_are_named(changes: dict[str, Any], words: str) -> None:
     bridge = Bridge(bridge_settings(**changes), BlindRouter)
     with pytest.raises(PartError, match=words):
         await bridge.start()

@@ -11,13 +11,12 @@ import pytest
 
 from bridge.conference import Conference
 from bridge.endpoint import Endpoint
-from bridge.ice_data import Address
+from bridge.media_port import MediaPort
 from bridge.metrics import ENDED, REJECTED
 from bridge.registry import Registry
-from bridge.udp import MediaPort
 from carillon.part import PartError
 from tests.bridge.dtls_peer import DtlsClient
-from tests.bridge.media_client import BlindRouter, MediaClient, add_client, blind_registry, until
+from tests.bridge.media_client import BlindRouter, MediaClient, SocketName, add_client, blind_registry, until
 
 
 def rtp(sequence: int, ssrc: int = 0x1234) -> bytes:
@@ -39,9 +38,9 @@ class Site:
     clients: list[MediaClient]
 
     @property
-    def address(self) -> Address:
-        assert self.port.address is not None
-        return self.port.address
+    def address(self) -> SocketName:
+        assert self.port.port is not None
+        return "127.0.0.1", self.port.port
 
     @property
     def router(self) -> BlindRouter:
@@ -71,7 +70,7 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     registry = blind_registry()
     port = MediaPort(registry)
-    await port.open("127.0.0.1", 0)
+    await port.open(("127.0.0.1",), 0)
     clients: list[MediaClient] = []
     yield Site(registry, port, registry.create_conference("meeting", "", 0.0), clients)
     for client in clients:
@@ -245,15 +244,17 @@ async def test_an_error_in_the_router_does_not_stop_the_port(site: Site) -> None
 
 async def test_a_port_in_use_is_named(site: Site) -> None:
     with pytest.raises(PartError, match=str(site.address[1])):
-        await MediaPort(blind_registry()).open(*site.address)
+        await MediaPort(blind_registry()).open(("127.0.0.1",), site.address[1])
 
 
-async def test_ipv6_works() -> None:
+async def test_ipv6_works_beside_ipv4() -> None:
     registry = blind_registry()
     port = MediaPort(registry)
-    await port.open("::1", 0)
-    assert port.address is not None
-    client, endpoint = add_client(registry, registry.create_conference("meeting", "", 0.0), "a", port.address)
+    await port.open(("127.0.0.1", "::1"), 0)
+    assert port.port is not None
+    client, endpoint = add_client(
+        registry, registry.create_conference("meeting", "", 0.0), "a", ("::1", port.port)
+    )
     loop = asyncio.get_running_loop()
     client.transport, _ = await loop.create_datagram_endpoint(lambda: client, local_addr=("::1", 0))
     client._tasks.append(asyncio.create_task(client._check()))

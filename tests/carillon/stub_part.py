@@ -22,6 +22,8 @@ from carillon.settings import Settings, load
 
 
 class StubPart:
+    """Does nothing; SIGHUP kills it unless `part.run` sees to it."""
+
     def __init__(self, behaviour: tuple[str, ...]) -> None:
         self._behaviour = behaviour
 
@@ -55,11 +57,18 @@ class StubPart:
         return [web.get("/hello", hello)]
 
 
+class ReloadingPart(StubPart):
+    def reload(self) -> None:
+        print("reloaded", file=sys.stderr, flush=True)
+
+
 def main() -> int:
     name, _, config, *behaviour = sys.argv[1:]
     part.STOP_TIMEOUT_S = 0.3
 
     def make(_settings: Settings) -> StubPart:
+        if behaviour == ["reloads"]:
+            return ReloadingPart(())
         return StubPart(tuple(behaviour))
 
     return part.run(make, name, load(Path(config)))

@@ -66,6 +66,18 @@ def test_credentials_as_text_live_as_long_as_configured(
     assert uris[0] == "turn:[2001:db8::1]:1000?transport=udp"
 
 
+def test_credentials_name_turn_over_tls_where_there_is_a_certificate(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = ("turn.certificate='a.pem'", "turn.key='a.key'", "turn.tls_port=3000")
+    overrides = [word for text in sets for word in ("--set", text)]
+    command = ["credentials", "--config", str(config), "--user", "a@b", *overrides]
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "turns:192.0.2.7:3000?transport=tcp"
+    assert cli.main([*command, "--set", "turn.tls_host='turn.example.org'"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "turns:turn.example.org:3000?transport=tcp"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

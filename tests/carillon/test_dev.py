@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -15,10 +16,11 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from carillon.certificate import LIFE
+from carillon.certificate import LIFE, make_self_signed
 from carillon.part import PARTS
 from tests.carillon.xmpp_login import LoginError, Stream, anonymous_login, scram_login
 from tests.dev_server import DevServer, DevServerError, free_base_port
@@ -67,6 +69,7 @@ def test_endpoints_say_where_everything_is(tmp_path: Path) -> None:
             "guest_domain": "guest.meet.example",
             "muc": "conference.meet.example",
             "focus": "focus.meet.example",
+            "calls": "calls.meet.example",
             "proxy": None,
             "http": f"http://127.0.0.1:{n}",
             "bosh": None,
@@ -77,7 +80,7 @@ def test_endpoints_say_where_everything_is(tmp_path: Path) -> None:
                 "host": "127.0.0.1",
                 "udp": n + 5,
                 "tcp": n + 5,
-                "tls": None,
+                "tls": n + 6,
                 "secret_file": str(secrets / "turn"),
             },
             "socks5": None,
@@ -138,13 +141,16 @@ def test_the_server_tells_its_users_where_the_relay_is(tmp_path: Path) -> None:
         query = "<iq type='get' id='x' to='guest.localhost'><services xmlns='urn:xmpp:extdisco:2'/></iq>"
         answer = stream.ask(query, "</iq>")
         services = re.findall("<service [^>]*>", answer)
-        turn = [service for service in services if "type='turn'" in service]
-        assert {transport for service in turn for transport in re.findall("transport='(...)'", service)} == {
-            "udp",
-            "tcp",
-        }
+        turn = [service for service in services if "type='turn" in service]
+        kinds = [re.findall("(?:type|transport|port)='([^']*)'", service) for service in turn]
+        port = server.base_port + 5
+        assert sorted(map(sorted, kinds)) == sorted(
+            map(
+                sorted,
+                (["turn", "udp", str(port)], ["turn", "tcp", str(port)], ["turns", "tcp", str(port + 1)]),
+            )
+        )
         for service in turn:
-            assert f"port='{server.base_port + 5}'" in service
             assert "host='127.0.0.1'" in service
             assert re.search(r"username='\d{10}'", service)
             assert "password='" in service
@@ -349,3 +355,46 @@ def test_the_real_front_speaks_https_to_other_machines(tmp_path: Path) -> None:
         trust = ssl.create_default_context(cafile=str(tmp_path / "d" / "certs" / "front.pem"))
         with urllib.request.urlopen(server.url("carillon.json"), timeout=10, context=trust) as response:
             assert json.load(response)["websocket"] == server.endpoints["websocket"]
+
+
+def shown(host: str, port: int) -> str:
+    """The certificate that a server shows, as PEM."""
+    return ssl.get_server_certificate((host, port), timeout=10).strip()
+
+
+def test_sighup_gives_the_real_parts_a_new_certificate(tmp_path: Path) -> None:
+    with DevServer(tmp_path / "d", "--http-address", "0.0.0.0") as server:
+        pem, key = tmp_path / "d" / "certs" / "front.pem", tmp_path / "d" / "certs" / "front.key"
+        host = urlsplit(server.endpoints["http"]).hostname or ""
+        ports = [(host, server.base_port), ("127.0.0.1", server.endpoints["turn"]["tls"])]
+        old, pids = pem.read_text().strip(), server.endpoints["pids"]
+        assert {shown(*port) for port in ports} == {old}
+        make_self_signed(pem, key, ("localhost", "127.0.0.1", host))
+        new = pem.read_text().strip()
+        assert {shown(*port) for port in ports} == {old} != {new}
+        os.kill(server.pid, signal.SIGHUP)
+        until(lambda: {shown(*port) for port in ports} == {new})
+        assert server.endpoints["pids"] == pids
+        assert server.stop() == 0
+
+
+def test_a_terminal_that_goes_away_ends_it(tmp_path: Path) -> None:
+    """SIGHUP from outside is for reloading; from a terminal that is closed it is the end."""
+    terminal, slave = pty.openpty()
+    directory, log = tmp_path / "d", tmp_path / "log"
+    # As the leader of a session that has this terminal.
+    argv = ("setsid", "--ctty", *STUB_DEV, "--dir", str(directory), "--base-port", str(free_base_port()))
+    with log.open("wb") as output:
+        process = subprocess.Popen(argv, stdin=slave, stdout=output, stderr=output)
+    os.close(slave)
+    try:
+        until((directory / "endpoints.json").exists, 30)
+        process.send_signal(signal.SIGHUP)
+        until(lambda: "SIGHUP is passed on" in log.read_text())
+        assert process.poll() is None
+        os.close(terminal)
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert not processes_of(tmp_path)

@@ -63,7 +63,7 @@ def test_a_certificate_is_kept_while_it_is_good(tmp_path: Path) -> None:
 
     def made(*addresses: str, later: timedelta = timedelta()) -> bool:
         before = pem.read_bytes() if pem.exists() else b""
-        certificate.ensure(pem, key, addresses, now + later)
+        certificate.ensure(pem, key, ("localhost", *addresses), now + later)
         assert {"localhost", *map(str, map(ipaddress.ip_address, addresses))} == names(pem)
         assert key.stat().st_mode & 0o777 == 0o600
         return pem.read_bytes() != before
@@ -97,12 +97,12 @@ def test_an_ipv6_address_stands_in_brackets(tmp_path: Path) -> None:
         Options(tmp_path, http_address="::1", address="::1"), tmp_path / "c.toml", tmp_path
     )
     assert found.front.public_url == "http://[::1]:8080"
-    assert found.bridge.address == "::1"
+    assert found.bridge.address == ("::1",)
 
 
 def test_the_ports_stand_where_the_layout_says(tmp_path: Path) -> None:
     _, found = layout.settings(Options(tmp_path, base_port=20000), tmp_path / "c.toml", tmp_path)
-    assert [listener.port - 20000 for listener in layout.listeners(found)] == [0, 1, 2, 3, 4, 5, 5]
+    assert [listener.port - 20000 for listener in layout.listeners(found)] == [0, 1, 2, 3, 4, 4, 5, 5, 6]
     assert found.turn.relay_ports == (20100, 20299)
     assert found.focus.bridge == "http://127.0.0.1:20003"
 

@@ -57,9 +57,19 @@ def test_an_empty_file_gives_the_defaults_with_derived_names() -> None:
     assert (got.xmpp.guest_domain, got.xmpp.muc) == ("guest.localhost", "conference.localhost")
     assert got.focus.domain == "focus.localhost"
     assert got.turn.realm == "localhost"
-    assert got.bridge.advertise == got.turn.advertise == "127.0.0.1"
+    assert got.bridge.advertise == got.bridge.address == ("127.0.0.1",)
+    assert got.turn.advertise == "127.0.0.1"
     assert got.front.public_url == "http://127.0.0.1:8080"
     assert got.path == HERE
+
+
+def test_the_bridge_may_have_addresses_of_both_families_and_be_known_by_others() -> None:
+    got = settings('[bridge]\naddress = ["10.0.0.2", "::"]\nadvertise = ["192.0.2.1", "2001:db8::1"]\n')
+    assert got.bridge.address == ("10.0.0.2", "::")
+    assert got.bridge.advertise == ("192.0.2.1", "2001:db8::1")
+    assert settings('[bridge]\naddress = "10.0.0.2"\nadvertise = "192.0.2.1"\n').bridge.advertise == (
+        "192.0.2.1",
+    )
 
 
 def test_names_given_are_kept_when_others_are_derived() -> None:
@@ -76,6 +86,23 @@ def test_paths_are_relative_to_the_file() -> None:
     assert got.focus.control == "/etc/carillon/run/component.sock"
     assert got.turn.control == ""
     assert got.front.certificate == ""
+
+
+def test_turn_over_tls_takes_certificate_and_name_of_the_front() -> None:
+    pair = 'certificate = "a.pem"\nkey = "a.key"\n'
+    assert settings("").turn.tls_port == 0
+    for front, turn, host, file in (
+        (pair, "", "127.0.0.1", "a.pem"),
+        (pair + 'public_url = "https://meet.example.org"\n', "", "meet.example.org", "a.pem"),
+        (pair + 'public_url = "https://192.0.2.1"\n', "", "127.0.0.1", "a.pem"),
+        (pair, 'tls_host = "turn.example.org"\n', "turn.example.org", "a.pem"),
+        ('public_url = "https://meet.example.org"\n', pair, "meet.example.org", "a.pem"),
+        (pair, 'certificate = "b.pem"\nkey = "b.key"\n', "127.0.0.1", "b.pem"),
+    ):
+        got = settings(f"[front]\n{front}[turn]\n{turn}").turn
+        assert (got.tls_port, got.tls_host, Path(got.certificate).name) == (5349, host, file)
+        assert Path(got.key).name == file.replace("pem", "key")
+    assert settings(f"[front]\n{pair}[turn]\ntls_port = 0\n").turn.tls_port == 0
 
 
 def test_with_a_certificate_the_public_address_is_https() -> None:
@@ -126,7 +153,15 @@ def test_a_whole_number_is_good_for_a_float() -> None:
         ('[focus]\nbridge = "127.0.0.1:80"\n', 2, "focus.bridge must be an address that begins with http"),
         ('[bridge]\nwebsocket_url = "http://a/"\n', 2, "begins with ws:// or wss://"),
         ('[bridge]\nrest = "8083"\n', 2, 'bridge.rest must be "address:port"'),
-        ('[bridge]\naddress = "example.org"\n', 2, "bridge.address must be an IP address"),
+        ('[bridge]\naddress = "example.org"\n', 2, "bridge.address 'example.org' must be an IP address"),
+        ("[bridge]\naddress = []\n", 2, "bridge.address must be an IP address or a list of them"),
+        ("[bridge]\naddress = 4\n", 2, "bridge.address must be an IP address or a list of them"),
+        ('[bridge]\naddress = ["::1", "::1"]\n', 2, "bridge.address names an address twice"),
+        (
+            '[bridge]\nadvertise = "::1"\n',
+            2,
+            "names an address of a family, IPv4 or IPv6, that bridge.address lacks",
+        ),
         ('[bridge]\naddress = "0.0.0.0"\n', 2, "bridge.address is every address: set bridge.advertise"),
         ('[turn]\nadvertise = "::"\n', 2, "turn.advertise is every address"),
         (
@@ -143,7 +178,9 @@ def test_a_whole_number_is_good_for_a_float() -> None:
         ('[xmpp]\ndomain = "a@b"\n', 2, "xmpp.domain must be a domain name in lower case"),
         ('[xmpp]\ndomain = "Example.org"\n', 2, "xmpp.domain must be a domain name in lower case"),
         ('[xmpp]\ndomain = "a\\nb"\n', 2, "xmpp.domain must be a text of printable characters"),
-        ('[front]\nkey = "k"\n', 0, "front.certificate is missing: HTTPS needs both"),
+        ('[turn]\ncertificate = "c"\n', 0, "turn.key is missing: TLS needs both"),
+        ("[turn]\ntls_port = -1\n", 2, "must be a port, 1 to 65535, or 0 for none, not -1"),
+        ('[front]\nkey = "k"\n', 0, "front.certificate is missing: TLS needs both"),
         ('[front]\norigins = ["https://a/b"]\n', 2, "front.origins 'https://a/b': "),
         ('[log]\nlevel = "verbose"\n', 2, "log.level must be one of debug, info, warning, error"),
         ("[log]\nlevel = {}\n", 2, "log.level must be a text"),

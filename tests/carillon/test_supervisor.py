@@ -49,7 +49,8 @@ class Run:
     def __init__(self, *programs: Program, pace: Pace = QUICK) -> None:
         self.ready: list[dict[str, int]] = []
         self.stop = asyncio.Event()
-        self.task = asyncio.create_task(Supervisor(programs, self.ready.append, pace).run(self.stop))
+        self.supervisor = Supervisor(programs, self.ready.append, pace)
+        self.task = asyncio.create_task(self.supervisor.run(self.stop))
 
     async def until_ready(self, times: int = 1) -> dict[str, int]:
         await until(lambda: len(self.ready) >= times or self.task.done())
@@ -81,6 +82,24 @@ async def test_what_dies_is_started_again_and_said_again() -> None:
     assert after["b"] == before["b"]
     await run.end()
     assert not alive(after["a"])
+
+
+async def test_sighup_is_passed_on_and_kills_no_program_that_is_not_ready_for_it(tmp_path: Path) -> None:
+    flag, heard = tmp_path / "listens", tmp_path / "heard"
+    code = (
+        "import pathlib, signal, time\n"
+        f"signal.signal(signal.SIGHUP, lambda *_: pathlib.Path({str(heard)!r}).touch())\n"
+        f"pathlib.Path({str(flag)!r}).touch()\n"
+        "time.sleep(60)"
+    )
+    run = Run(python("listens", code), python("deaf", SLEEP))
+    pids = await run.until_ready()
+    await until(flag.exists)
+    run.supervisor.hang_up()
+    await until(heard.exists)
+    assert all(map(alive, pids.values()))
+    assert len(run.ready) == 1
+    await run.end()
 
 
 async def test_pauses_between_restarts_grow(tmp_path: Path) -> None:

@@ -19,11 +19,9 @@ NOW = 1_800_000_000.5
 class Services:
     """The service on a link, with a clock that stands still."""
 
-    def __init__(self) -> None:
-        turn = parse("", Path("/nowhere/carillon.toml")).turn
-        self.turn = replace(
-            turn, advertise="relay.example", udp_port=3478, tcp_port=443, credential_ttl_s=3600
-        )
+    def __init__(self, **turn: object) -> None:
+        given = {"advertise": "relay.example", "udp_port": 3478, "tcp_port": 443, "credential_ttl_s": 3600}
+        self.turn = replace(parse("", Path("/nowhere/carillon.toml")).turn, **(given | turn))  # type: ignore[arg-type]
         self.now = NOW
         self.link = FakeLink()
         hosts = frozenset(("example", "guest.example"))
@@ -61,6 +59,18 @@ def test_a_user_gets_stun_and_turn_with_credentials_of_their_own(namespace: str)
         assert turn["expires"] == "2027-01-15T09:00:00Z"
         assert turn["restricted"] == "1"
         assert SECRET not in str(turn)
+
+
+def test_turn_over_tls_is_named_where_there_is_some() -> None:
+    services = Services(tls_port=5349, tls_host="turn.example")
+    (*_, turns) = services.ask()
+    assert len(services.ask()) == 4
+    assert (turns["type"], turns["transport"]) == ("turns", "tcp")
+    assert (turns["host"], turns["port"]) == ("turn.example", "5349")
+    assert turns["password"] == credentials.password_of(SECRET, turns["username"])
+    assert services.ask(asked(NAMESPACES[0], host="turn.example", type="turns")) == [turns]
+    with pytest.raises(StanzaError, match="item-not-found"):
+        services.ask(asked(NAMESPACES[0], host="relay.example", type="turns"))
 
 
 def test_guests_are_served_and_named_apart() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.relay.turn_client import SECRET, free_port, running_relay
+from tests.relay.turn_client import SECRET, free_port, running_relay, running_tls_relay
 
 MESSAGES = 10
 LOOPBACK = {
@@ -64,9 +64,14 @@ TRANSPORTS = {"udp": (), "tcp": ("-t", "-l", "171")}  # an odd length, to meet t
 
 
 async def test_coturns_client_gets_every_indication_back(tmp_path: Path, echo_port: int) -> None:
-    async with running_relay(tmp_path, **LOOPBACK) as (_, port):
-        options = ("-s", "-m", "4", "-G", "-r", str(echo_port))
-        outputs = await asyncio.gather(*(uclient(port, *options, *more) for more in TRANSPORTS.values()))
+    options = ("-s", "-m", "4", "-G", "-r", str(echo_port))
+    port = free_port()
+    ports = {"turn__udp_port": port, "turn__tcp_port": port}
+    async with running_tls_relay(tmp_path, **ports, **LOOPBACK) as (_, tls_port):
+        over_tls = uclient(tls_port, *options, *TRANSPORTS["tcp"], "-S")
+        outputs = await asyncio.gather(
+            over_tls, *(uclient(port, *options, *more) for more in TRANSPORTS.values())
+        )
         for output in outputs:
             assert lost_nothing(output, 4 * MESSAGES), output[-3000:]
 

@@ -116,6 +116,8 @@ def test_of_our_own_public_address_only_live_relay_ports_are_open() -> None:
     client.allocate()
     theirs = ("9.9.9.9", other.allocate())
     assert client.permit("9.9.9.9") == 0
+    assert not client.send(b"x", theirs)
+    assert other.permit("9.9.9.9") == 0
     assert client.send(b"x", theirs)
     assert client.bind(0x4000, theirs) == 0
     for port in (3478, 53, 161, theirs[1] ^ 1):

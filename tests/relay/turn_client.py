@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import socket
+import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from carillon import settings as carillon_settings
+from carillon.certificate import ensure
 from carillon.credentials import Credential, issue
 from carillon.settings import Settings
 from carillon.stun import (
@@ -66,6 +68,18 @@ def free_port() -> int:
 
 
 @asynccontextmanager
+async def running_tls_relay(directory: Path, **overrides: Any) -> AsyncIterator[tuple[Relay, int]]:
+    """A relay with TURN over TLS, given with the port of that."""
+    certificate, key = directory / "relay.pem", directory / "relay.key"
+    ensure(certificate, key, ("relay.example", "127.0.0.1"))
+    port = free_port()
+    tls = {"tls_port": port, "certificate": f"'{certificate}'", "key": f"'{key}'"}
+    tls_settings = {f"turn__{name}": value for name, value in tls.items()}
+    async with running_relay(directory, **(tls_settings | overrides)) as (relay, _):
+        yield relay, port
+
+
+@asynccontextmanager
 async def running_relay(directory: Path, **overrides: Any) -> AsyncIterator[tuple[Relay, int]]:
     """A relay on a free port of loopback."""
     port = free_port()
@@ -92,6 +106,14 @@ class Refused(Exception):
         super().__init__(self.code)
 
 
+def any_certificate() -> ssl.SSLContext:
+    """A client that checks no certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 class TurnClient:
     """Speaks to one server over `transport`; received indications and ChannelData wait in `data`."""
 
@@ -103,6 +125,8 @@ class TurnClient:
         self.data: asyncio.Queue[tuple[int | tuple[str, int], bytes]] = asyncio.Queue()
         self.messages: asyncio.Queue[Message] = asyncio.Queue()
         self.closed = asyncio.Event()
+        self.tls_context: ssl.SSLContext | None = None
+        """What a client over "tls" trusts; None: any certificate."""
         self._framing = Framing(1 << 17)
         self._socket: Any = None
 
@@ -113,7 +137,8 @@ class TurnClient:
                 lambda: _Datagrams(self), remote_addr=(host, port)
             )
         else:
-            self._socket, _ = await loop.create_connection(lambda: _Stream(self), host, port)
+            context = (self.tls_context or any_certificate()) if self.transport == "tls" else None
+            self._socket, _ = await loop.create_connection(lambda: _Stream(self), host, port, ssl=context)
 
     def close(self) -> None:
         self._socket.close()
@@ -222,7 +247,7 @@ class TurnClient:
         self.send_raw(build(Method.SEND, MessageClass.INDICATION, tid, attributes))
 
     def send_channel(self, number: int, data: bytes) -> None:
-        self.send_raw(channel_data.build(number, data, padded=self.transport == "tcp"))
+        self.send_raw(channel_data.build(number, data, padded=self.transport != "udp"))
 
     async def receive(self) -> tuple[int | tuple[str, int], bytes]:
         return await asyncio.wait_for(self.data.get(), WAIT_S)

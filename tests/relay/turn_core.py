@@ -232,11 +232,14 @@ class Client:
         return self.relays(struct.pack("!HH", number, len(data)) + data, data, peer)
 
     def relays(self, message: bytes, data: bytes, peer: tuple[str, int]) -> bool:
-        before = len(self.core.output.to_peers)
-        assert self.core.answer(self.five_tuple, message) is None
-        sent = self.core.output.to_peers[before:]
+        output = self.core.output
+        peers, clients = len(output.to_peers), len(output.to_clients)
+        self.core.server.receive(self.five_tuple, message, self.core.now)
+        sent, delivered = output.to_peers[peers:], output.to_clients[clients:]
         assert all(entry[1:] == (data, peer) for entry in sent)
-        return bool(sent)
+        # A peer that is relayed here as well gets it without a way through the network.
+        assert all(client != self.five_tuple and data in message for client, message in delivered)
+        return bool(sent or delivered)
 
 
 def indication(data: bytes) -> tuple[tuple[str, int], bytes]:

@@ -1,0 +1,160 @@
+"""`carillon cert`: makes, shows and obtains the certificate of the front and of TURN over TLS."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from carillon import acme, certificate
+from carillon.acme import AcmeError, Order
+from carillon.certificate import UnreadableCertificate
+from carillon.settings import Settings, SettingsError, load
+from carillon.tls import CertificateError, ServerTls
+
+NAMES = ("certificate.pem", "key.pem")
+"""What `--out` gets."""
+
+ERRORS = (AcmeError, UnreadableCertificate)
+"""What ends a command with words and status 1, beside SettingsError."""
+
+AddConfiguration = Callable[[argparse.ArgumentParser], None]
+
+
+def add_commands(parser: argparse.ArgumentParser, add_configuration: AddConfiguration) -> None:
+    """Add the commands below `carillon cert`; `add_configuration` adds --config and --set to one."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    own = commands.add_parser("self-signed", help="make a self-signed certificate", allow_abbrev=False)
+    _add_names(own)
+    add_configuration(own)
+    own.add_argument("--out", metavar="DIR", type=Path, help="write here, not where the configuration says")
+    own.set_defaults(run=_self_signed)
+
+    show = commands.add_parser(
+        "show", help="say what a certificate is for, and until when", allow_abbrev=False
+    )
+    show.add_argument("file", metavar="FILE", type=Path, nargs="?", help="default: the configured ones")
+    add_configuration(show)
+    show.set_defaults(run=_show)
+
+    order = commands.add_parser(
+        "acme", help="have certbot get a certificate, and renew it from then on", allow_abbrev=False
+    )
+    _add_names(order)
+    order.add_argument("--email", metavar="ADDRESS", required=True, help="where the authority writes to")
+    order.add_argument("--server", metavar="URL", default="", help="the authority's directory")
+    order.add_argument(
+        "--certbot-dir",
+        metavar="DIR",
+        type=Path,
+        help="where certbot keeps its files, if it is not run as root",
+    )
+    add_configuration(order)
+    order.set_defaults(run=_acme)
+
+    deploy = commands.add_parser("deploy", help="what certbot runs after a renewal", allow_abbrev=False)
+    add_configuration(deploy)
+    deploy.set_defaults(run=_deploy)
+
+
+def _add_names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", metavar="HOST", nargs="+", required=True, help="host names it is for")
+
+
+def configured_pair(settings: Settings) -> tuple[Path, Path]:
+    """The files of certificate and key that front and relay share. Raises SettingsError."""
+    pairs = _pairs(settings)
+    if not pairs:
+        raise SettingsError(
+            f"{settings.path} names no certificate: set front.certificate and front.key to the files to write"
+        )
+    if len(pairs) > 1:
+        raise SettingsError(
+            f"{settings.path} names one certificate for the front and another for TURN: they must be the same"
+        )
+    return pairs[0]
+
+
+def _pairs(settings: Settings) -> list[tuple[Path, Path]]:
+    sections = (settings.front, settings.turn)
+    pairs = dict.fromkeys((section.certificate, section.key) for section in sections if section.certificate)
+    return [(Path(found), Path(key)) for found, key in pairs]
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    if options.config is None:
+        raise SettingsError("say which configuration, with --config FILE")
+    return load(options.config, tuple(options.overrides))
+
+
+def _self_signed(options: argparse.Namespace) -> int:
+    if options.out:
+        pem, key = (options.out / name for name in NAMES)
+    else:
+        pem, key = configured_pair(_settings(options))
+    for file in (pem, key):
+        if file.exists():
+            raise SettingsError(f"{file} exists already: remove it first if it is of no use")
+    try:
+        certificate.make_self_signed(pem, key, options.name)
+    except ValueError as error:
+        raise SettingsError(f"--name: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{error.filename or pem}: {error.strerror}") from error
+    print(f"certificate: {pem}", f"key:         {key}", sep="\n")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    if options.file:
+        return 0 if _show_one(options.file, None) else 1
+    settings = _settings(options)
+    if not (pairs := _pairs(settings)):
+        raise SettingsError(f"{settings.path} names no certificate")
+    good = [_show_one(pem, key) for pem, key in pairs]
+    return 0 if all(good) else 1
+
+
+def _show_one(file: Path, key: Path | None) -> bool:
+    """Print what there is to know; whether the certificate can be used now."""
+    found = certificate.facts(file)
+    left = found.expires - datetime.now(UTC)
+    good = left.total_seconds() > 0
+    lines = [
+        f"file:    {file}",
+        f"names:   {', '.join(found.names)}",
+        f"issuer:  {'itself (self-signed)' if found.self_signed else found.issuer}",
+        f"expires: {found.expires:%Y-%m-%d %H:%M} UTC, {f'{left.days} days left' if good else 'EXPIRED'}",
+    ]
+    if key:
+        try:
+            ServerTls(str(file), str(key), ())
+        except CertificateError as error:
+            good = False
+            lines.append(f"key:     UNUSABLE: {error}")
+        else:
+            lines.append(f"key:     {key}")
+    print(*lines, sep="\n")
+    return good
+
+
+def _acme(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    configured_pair(settings)
+    if not settings.front.acme_webroot:
+        raise SettingsError("front.acme_webroot is not set: the authority's questions would not be answered")
+    kept = options.certbot_dir.absolute() if options.certbot_dir else None
+    order = Order(tuple(options.name), options.email, options.server, kept)
+    hook = acme.hook_command(settings.path, options.overrides)
+    acme.obtain(order, settings.front.acme_webroot, hook)
+    return 0
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    acme.deploy(*configured_pair(settings), os.environ)
+    print(f"certificate in place; {acme.reload_running(settings)} running parts told")
+    return 0
