@@ -1,14 +1,16 @@
-"""The part `component`: one link to the XMPP server and the services on it."""
+"""The part `component`: links to the XMPP server, one for each of its hosts, and the services on them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from aiohttp import web
 
 from carillon.part import Part
 from carillon.settings import Settings, read_secret
+from component.calls.service import Calls
 from component.disco import Disco
 from component.external_services import NAMESPACES, ExternalServices
 from component.focus.service import Focus
@@ -25,6 +27,8 @@ _TROUBLES = {
     LossKind.HOST_UNKNOWN: "the XMPP server knows no component {domain}: add it to its configuration",
     LossKind.CONFLICT: "another process is connected to the XMPP server as {domain}",
 }
+_NO_SUCH_HOST = {LossKind.HOST_UNKNOWN, LossKind.NOT_AUTHORIZED}
+"""How servers say that they have no such component: Prosody, and ejabberd."""
 
 
 def make(settings: Settings) -> Part:
@@ -33,23 +37,13 @@ def make(settings: Settings) -> Part:
 
 
 class Component:
-    """The link, service discovery, external services and the focus, started and stopped together."""
+    """The links, service discovery, external services, focus and calls, started and stopped together."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        xmpp, limits = settings.xmpp, settings.limits
-        self._link = ComponentLink(
-            settings.focus.domain,
-            read_secret(xmpp.secret_file),
-            (xmpp.server, xmpp.component_port),
-            pinged=xmpp.domain,
-            limits=Limits(
-                bytes=limits.stanza_bytes,
-                depth=limits.stanza_depth,
-                elements=limits.stanza_elements,
-                attributes=limits.stanza_attributes,
-            ),
-        )
+        xmpp, calls = settings.xmpp, settings.calls
+        self._link = _link(settings, settings.focus.domain)
+        self._links = [self._link]
         Disco(self._link, features=NAMESPACES)
         ExternalServices(
             self._link,
@@ -59,32 +53,67 @@ class Component:
             clock=time.time,
         )
         self._focus = Focus(settings, self._link)
+        self._calls: Calls | None = None
+        if calls.enabled:
+            link = _link(settings, calls.domain)
+            self._links.append(link)
+            pin = read_secret(Path(calls.pin_file)) if calls.rooms == "pin" else ""
+            self._calls = Calls(settings, link, pin)
 
     async def start(self) -> None:
-        """Start the focus, then the link: the focus hears of the first session."""
+        """Start the services, then the links: they hear of the first session."""
         await self._focus.start()
-        await self._link.start()
+        if self._calls is not None:
+            await self._calls.start()
+        for link in self._links:
+            await link.start()
 
     async def stop(self) -> None:
-        """Stop the focus, whose farewells still go out, then the link."""
+        """Stop the services, whose farewells still go out, then the links."""
+        if self._calls is not None:
+            await self._calls.stop()
         await self._focus.stop()
-        await self._link.stop()
+        for link in self._links:
+            await link.stop()
 
     def routes(self) -> Iterable[web.RouteDef]:
         """What the focus adds to the control API."""
         return self._focus.routes()
 
     def trouble(self) -> str | None:
-        """Why there is no session with the XMPP server, and what to do."""
-        if self._link.up:
+        """Why there is no session with the XMPP server, and what to do.
+
+        A server that knows no calls host is no trouble: meetings do without, and the log says it.
+        """
+        link = next((link for link in self._links if not link.up and not self._done_without(link)), None)
+        if link is None:
             return None
-        loss = self._link.loss
+        loss = link.loss
         if loss is None:
             return "connecting to the XMPP server"
         xmpp = self._settings.xmpp
         return _TROUBLES.get(loss.kind, _LOST).format(
             where=f"{xmpp.server}:{xmpp.component_port}",
-            domain=self._settings.focus.domain,
+            domain=link.domain,
             secret=xmpp.secret_file,
             detail=loss.text,
         )
+
+    def _done_without(self, link: ComponentLink) -> bool:
+        return link is not self._link and link.loss is not None and link.loss.kind in _NO_SUCH_HOST
+
+
+def _link(settings: Settings, host: str) -> ComponentLink:
+    xmpp, limits = settings.xmpp, settings.limits
+    return ComponentLink(
+        host,
+        read_secret(xmpp.secret_file),
+        (xmpp.server, xmpp.component_port),
+        pinged=xmpp.domain,
+        limits=Limits(
+            bytes=limits.stanza_bytes,
+            depth=limits.stanza_depth,
+            elements=limits.stanza_elements,
+            attributes=limits.stanza_attributes,
+        ),
+    )

@@ -25,6 +25,7 @@ from jingle.colibri2 import (
     Endpoint,
     Transport,
 )
+from jingle.ice import IceTransport
 
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 10.0
@@ -87,9 +88,9 @@ class BridgeConference:
             session.nick,
             create=True,
             stats_id=stats_id,
-            capabilities=("source-names",),
+            capabilities=session.capabilities,
             media=session.media,
-            transport=Transport(ice_controlling=True),
+            transport=Transport(ice_controlling=session.ice_controlling),
             sources=(),
             force_mute_audio=True if "audio" in muted else None,
             force_mute_video=True if "video" in muted else None,
@@ -110,6 +111,13 @@ class BridgeConference:
         allocation = self._allocations.get(session.nick)
         if allocation is not None and allocation.session is session:
             self._bring_up_to_date(allocation)
+
+    def restart_ice(self, session: Session, done: Callable[[IceTransport | None, float], None]) -> None:
+        """Ask for new ICE credentials; `done` gets them, or None when the bridge keeps the old ones."""
+        self._modify(
+            Endpoint(session.nick, transport=Transport(ice_restart=True)),
+            partial(self._restart_answered, session, self._generation, done),
+        )
 
     def expire(self, session: Session) -> None:
         """The session is over: end its endpoint; with the last one the conference."""
@@ -210,6 +218,27 @@ class BridgeConference:
             allocation.told = wanted
         if not self._react(reaction, allocation.session, now):
             self._answered(now)
+
+    def _restart_answered(
+        self,
+        session: Session,
+        generation: int,
+        done: Callable[[IceTransport | None, float], None],
+        answer: BridgeAnswer,
+        now: float,
+    ) -> None:
+        if self._is_past(generation, now):
+            return
+        if isinstance(answer, ConferenceModified):
+            self._answered(now)
+            transports = [one.transport for one in answer.endpoints if one.id == session.nick]
+            done(transports[0].ice if transports and transports[0] else None, now)
+            return
+        reaction = reaction_to(answer)
+        if not self._react(reaction, session, now):
+            self._answered(now)
+        if reaction is Reaction.REFUSED:
+            done(None, now)
 
     def _check_answered(self, generation: int, answer: BridgeAnswer, now: float) -> None:
         if self._is_past(generation, now):

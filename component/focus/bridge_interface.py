@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from component.focus.session import Session
-from jingle.colibri2 import ConferenceModified, Endpoint, MediaSource, Transport
+from jingle.colibri2 import ConferenceModified, Endpoint, Media, MediaSource, Transport
 from jingle.ice import IceTransport
 
 
@@ -20,12 +20,15 @@ class Wanted:
     """The full list."""
     muted: frozenset[str] = frozenset()
     """Media ("audio", "video") not to be forwarded."""
+    media: tuple[Media, ...] = ()
+    """Its own payload types, if they are not those of the offer."""
 
     def beyond(self, nick: str, told: Wanted) -> Endpoint:
         """The update that makes `told` into this."""
         muted = self.muted if self.muted != told.muted else None
         return Endpoint(
             nick,
+            media=self.media if self.media != told.media else (),
             transport=Transport(ice=self.transport) if self.transport != told.transport else None,
             sources=self.sources if self.sources != told.sources else None,
             force_mute_audio=None if muted is None else "audio" in muted,

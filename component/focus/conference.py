@@ -153,7 +153,8 @@ class Conference:
         if self._alone_at is not None and now >= self._alone_at:
             self._alone_at = None
             for participant in self.participants.values():
-                self._sessions.end(participant, now, reason=IDLE)
+                if not participant.single_stream:  # a caller would take it for the end of the call
+                    self._sessions.end(participant, now, reason=IDLE)
 
     def _end_idle(self, now: float) -> None:
         if self._idle_at is not None and now >= self._idle_at:
@@ -163,7 +164,8 @@ class Conference:
 
     def may_invite(self, participant: Participant) -> bool:
         """Whether there are enough participants for a session, and not too many before this one."""
-        if self.state is not RoomState.RUNNING or len(self.participants) < self._settings.min_participants:
+        enough = len(self.participants) >= self._settings.min_participants or participant.single_stream
+        if self.state is not RoomState.RUNNING or not enough:
             return False
         return participant.nick in list(self.participants)[: self._settings.max_participants]
 
@@ -232,8 +234,8 @@ class Conference:
                 self._sessions.muting_changed(participant)
             self._elect_owner()
             return
-        limit = RestartLimit(self._settings.restart_interval_s, self._settings.restarts_per_minute)
-        participant = self.participants[presence.nick] = Participant(presence, limit)
+        participant = Participant(presence, restarts=self._limit(), ice_restarts=self._limit())
+        self.participants[presence.nick] = participant
         PARTICIPANTS.inc()
         PARTICIPANTS_CURRENT.inc()
         self._expected.pop(presence.real_jid, None)
@@ -241,6 +243,9 @@ class Conference:
         if participant.supported is None:
             self._discover(participant)
         self._room_changed(now)
+
+    def _limit(self) -> RestartLimit:
+        return RestartLimit(self._settings.restart_interval_s, self._settings.restarts_per_minute)
 
     def _unavailable(self, nick: str, now: float) -> None:
         participant = self.participants.pop(nick, None)

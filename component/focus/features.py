@@ -16,6 +16,12 @@ VIDEO = "urn:xmpp:jingle:apps:rtp:video"
 RTX = "urn:ietf:rfc:4588"
 TRANSPORT_CC = "http://jitsi.org/tcc"
 JSON_SOURCES = "http://jitsi.org/json-encoded-sources"
+SINGLE_STREAM = "urn:carillon:single-stream"
+"""It stands for a caller that takes one stream of each medium for the whole call (component/calls)."""
+ICE_CONTROLLED = "urn:carillon:ice-controlled"
+"""Its side began the session: the bridge is the controlled ICE agent."""
+UNBUNDLED = "urn:carillon:unbundled"
+"""Each of its contents has a transport of its own."""
 
 ASSUMED = frozenset({AUDIO, VIDEO, RTX, TRANSPORT_CC})
 """What a participant that does not answer is taken for: a browser."""

@@ -17,6 +17,13 @@ PARTICIPANTS_MOVED = Counter(
 )
 ICE_FAILED = Counter("jitsi_jicofo_participants_ice_failed", "Participants that reported a failure of ICE")
 RESTARTS = Counter("jitsi_jicofo_participants_restart_requested", "Requests for a new session")
+ICE_RESTARTS = Counter("jitsi_jicofo_ice_restarts_requested", "Requests to restart ICE in place")
+ICE_RESTARTS_RELAYED = Counter(
+    "jitsi_jicofo_ice_restarts_relayed", "New transports of the bridge that participants were told"
+)
+ICE_RESTARTS_FAILED = Counter(
+    "jitsi_jicofo_ice_restarts_failed", "Requests that the bridge did not carry out"
+)
 BRIDGES_REMOVED = Counter("jitsi_jicofo_bridges_removed", "Conferences that lost their bridge")
 
 REFUSED = Counter(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from component.focus import features
 from component.focus.occupant import RoomPresence
 from component.focus.restarts import RestartLimit
 from component.focus.session import Session, SessionState
@@ -17,6 +18,8 @@ class Participant:
     occupant: RoomPresence
     """Its latest presence: name, real JID and rights as the MUC gives them."""
     restarts: RestartLimit
+    ice_restarts: RestartLimit
+    """A budget of its own: a network that changes often must not use up what helps after a failure."""
     supported: frozenset[str] | None = None
     """Its features; None until they are known."""
     session: Session | None = None
@@ -62,6 +65,11 @@ class Participant:
     def receiver(self) -> Receiver:
         """How it is told of sources."""
         return Receiver(self.nick, self.supported or frozenset())
+
+    @property
+    def single_stream(self) -> bool:
+        """Whether it stands for a caller (see component.focus.single_stream)."""
+        return features.SINGLE_STREAM in (self.supported or ())
 
     @property
     def active(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from component.focus import ice_restart, single_stream
 from component.focus.metrics import ICE_FAILED, RESTARTS
 from component.focus.participant import Participant
 from component.focus.session import Session, SessionState
@@ -63,6 +64,10 @@ def _accept(
     sources = sources_of(jingle.contents)
     _may_send(participant, bool(sources))
     transport = accepted_transport(jingle.contents)
+    if session.video is not None:
+        video = accepted_transport(single_stream.transport_of(session.video, jingle.contents))
+        session.video.transport = video
+    single_stream.take(session, jingle.contents)
     sessions.sources.add(participant.nick, sources)
     sessions.accept(participant, transport, now)
 
@@ -103,7 +108,12 @@ def _terminate(
 
 def _info(sessions: Sessions, participant: Participant, session: Session, jingle: Jingle, now: float) -> None:
     if jingle.bridge_session is not None and jingle.bridge_session.ice_restart:
-        raise StanzaError("feature-not-implemented", "no restart of ICE in place")
+        _must_be_current(session, jingle)
+        _must_be_active(session)
+        if not participant.ice_restarts.allow(now):
+            raise StanzaError("resource-constraint", "too many restarts of ICE")
+        ice_restart.begin(sessions, participant, session)
+        return
     if jingle.ice_state != "failed":
         return
     ICE_FAILED.inc()
@@ -117,8 +127,10 @@ def _transport_info(
     sessions: Sessions, participant: Participant, session: Session, jingle: Jingle, now: float
 ) -> None:
     # Candidates are not needed (see accepted_transport), but a client may send them.
-    if not any(content.transport for content in jingle.contents):
+    transports = [content.transport for content in jingle.contents if content.transport]
+    if not transports:
         raise StanzaError("bad-request", "no transport")
+    ice_restart.complete(sessions, session, transports[0])
 
 
 def _must_be_current(session: Session, jingle: Jingle) -> None:

@@ -1,4 +1,4 @@
-"""How often a participant may ask for a new session."""
+"""How often a participant may ask for a new session, or for a restart of ICE."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from jingle.colibri2 import Media
+from jingle.colibri2 import Endpoint, Media
 from jingle.ice import IceTransport
 
 
@@ -58,7 +58,26 @@ class Session:
     media: tuple[Media, ...] = ()
     transport: IceTransport | None = None
     """The participant's transport, once it has accepted."""
+    ice_generation: int = 0
+    """Of the newest transport of the bridge that the participant was told (a restart of ICE in place)."""
     state: SessionState = SessionState.NONE
+    capabilities: tuple[str, ...] = ("source-names",)
+    """What the bridge is asked for."""
+    ice_controlling: bool = True
+    """Whether the bridge is the controlling ICE agent."""
+    endpoint: Endpoint | None = None
+    """What the bridge has allocated."""
+    accepted_media: tuple[Media, ...] = ()
+    """The participant's own payload types, where they differ from those of the offer."""
+    video: Session | None = None
+    """What has the video of a participant without BUNDLE: an endpoint of its own within the same session."""
+    owner: str = ""
+    """The participant's nick, where the endpoint has another name."""
+
+    @property
+    def parts(self) -> tuple[Session, ...]:
+        """The session by its endpoints at the bridge: nearly always one."""
+        return (self,) if self.video is None else (self, self.video)
 
     def move(self, event: SessionEvent) -> None:
         """Go on by the table. Raises WrongSessionState."""

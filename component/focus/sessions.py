@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
+from component.focus import single_stream
 from component.focus.bridge_conference import BridgeConference
 from component.focus.bridge_interface import Wanted
 from component.focus.effects import PeerAnswer
@@ -86,10 +87,12 @@ class Sessions:
         if not media or not self._room.may_invite(participant):
             return False
         session = Session(participant.nick, sid=self._new_id(), bridge_session=self._new_id(), media=media)
-        session.move(SessionEvent.ALLOCATE)
+        single_stream.prepare(session, participant.supported)
         participant.session = session
         self._asked_at[session] = now
-        self.bridge.allocate(session, participant.occupant.stats_id, now)
+        for part in session.parts:
+            part.move(SessionEvent.ALLOCATE)
+            self.bridge.allocate(part, participant.occupant.stats_id, now)
         return True
 
     def allocated(self, session: Session, answer: ConferenceModified, now: float) -> None:
@@ -99,10 +102,20 @@ class Sessions:
         if participant is None:
             self.bridge.expire(session)
             return
-        if endpoint.transport is None or endpoint.transport.ice is None:
+        if single_stream.ice_of(endpoint) is None:
             self.decline(participant, now)
             return
-        session.move(SessionEvent.ALLOCATED)
+        session.endpoint = endpoint
+        whole = participant.session
+        if whole is not None and all(part.endpoint is not None for part in whole.parts):
+            self._offer(participant, whole, answer, now)
+
+    def _offer(
+        self, participant: Participant, session: Session, answer: ConferenceModified, now: float
+    ) -> None:
+        """All endpoints of the session exist: tell the participant."""
+        for part in session.parts:
+            part.move(SessionEvent.ALLOCATED)
         INVITE_SECONDS.set(now - self._asked_at.pop(session, now))
         receiver = participant.receiver
         view = receiver.view(forwarded(self.sources.all(), receiver.media))
@@ -111,11 +124,19 @@ class Sessions:
             Action.SESSION_INITIATE,
             session.sid,
             initiator=self._room.own_jid,
-            contents=offered_contents(session.media, endpoint.transport.ice),
-            groups=(Group("BUNDLE", tuple(media.type for media in session.media)),),
+            contents=tuple(
+                content
+                for part in session.parts
+                if (ice := single_stream.ice_of(part.endpoint)) is not None
+                for content in offered_contents(part.media, ice)
+            ),
+            groups=(Group("BUNDLE", tuple(media.type for media in session.media)),)
+            if not session.video
+            else (),
             bridge_session=BridgeSession(session.bridge_session),
         )
-        told = {**bridge_sources(answer), **view}
+        own = {BRIDGE_OWNER: streams} if (streams := single_stream.downlink(session)) else {}
+        told = {**(own or bridge_sources(answer)), **view}
         self._request(
             participant,
             receiver.offer(offer, told),
@@ -133,13 +154,24 @@ class Sessions:
     def wanted(self, session: Session) -> Wanted:
         """What the bridge should know of the session's endpoint."""
         participant = self._participant(session)
-        muted = participant.muted if participant is not None else frozenset()
-        return Wanted(session.transport, colibri_sources(self.sources.of(session.nick)), muted)
+        if participant is None:
+            return Wanted(session.transport)
+        whole = participant.session
+        kinds = {media.type for media in session.media}
+        owned = [
+            one
+            for one in self.sources.of(participant.nick)
+            if whole is None or whole.video is None or one.media in kinds
+        ]
+        return Wanted(session.transport, colibri_sources(owned), participant.muted, session.accepted_media)
 
     def allocation_failed(self, session: Session, *, again: bool) -> None:
         """There is no endpoint: nobody was told of this session."""
         participant = self._participant(session)
-        self._close(session)
+        whole = participant.session if participant is not None else None
+        for part in (whole or session).parts:
+            self._close(part)
+            self.bridge.expire(part)
         if participant is not None:
             participant.session = None
             participant.declined = not again
@@ -179,13 +211,13 @@ class Sessions:
         if session is None:
             return
         if reason is not None and session.open:
-            terminate = Jingle(Action.SESSION_TERMINATE, session.sid, reason=reason)
-            self._request(participant, terminate, lambda answer, now: None)
-        self._close(session)
+            self.tell(participant, Jingle(Action.SESSION_TERMINATE, session.sid, reason=reason))
         participant.session = None
         if self.sources.remove_owner(participant.nick):
             self._changed(now)
-        self.bridge.expire(session)
+        for part in session.parts:
+            self._close(part)
+            self.bridge.expire(part)
 
     def decline(self, participant: Participant, now: float) -> None:
         """End the session of a participant that wants none; it is not told and not invited again."""
@@ -214,6 +246,10 @@ class Sessions:
         self._asked_at.pop(session, None)
         session.move(SessionEvent.END)
 
+    def tell(self, participant: Participant, jingle: Jingle) -> None:
+        """Send a request whose answer changes nothing."""
+        self._request(participant, jingle, lambda answer, now: None)
+
     # What a participant does
 
     def accept(self, participant: Participant, transport: IceTransport, now: float) -> None:
@@ -221,21 +257,27 @@ class Sessions:
         session = participant.session
         if session is None:
             return
-        session.move(SessionEvent.ACCEPTED)
+        for part in session.parts:
+            part.move(SessionEvent.ACCEPTED)
+        self.transport_changed(session, transport)
+        if session.video is not None:
+            self.bridge.changed(session.video)
+        self._changed(now)
+
+    def transport_changed(self, session: Session, transport: IceTransport) -> None:
+        """The participant's side of the transport is another."""
         session.transport = transport
         self.bridge.changed(session)
-        self._changed(now)
 
     def sources_changed(self, participant: Participant, now: float) -> None:
         """The participant's sources in the map are others."""
-        if participant.session is not None:
-            self.bridge.changed(participant.session)
+        self.muting_changed(participant)
         self._changed(now)
 
     def muting_changed(self, participant: Participant) -> None:
         """What the bridge must not forward of the participant may be something else."""
-        if participant.session is not None:
-            self.bridge.changed(participant.session)
+        for part in participant.session.parts if participant.session is not None else ():
+            self.bridge.changed(part)
 
     # Signalling sources
 
@@ -283,8 +325,10 @@ class Sessions:
         self._outbox.ask(iq("set", participant.jid, self._room.own_jid, build_jingle(jingle)), done)
 
     def _participant(self, session: Session) -> Participant | None:
-        participant = self._room.participants.get(session.nick)
-        return participant if participant is not None and participant.session is session else None
+        participant = self._room.participants.get(session.owner or session.nick)
+        if participant is None or participant.session is None:
+            return None
+        return participant if any(part is session for part in participant.session.parts) else None
 
 
 def bridge_sources(answer: ConferenceModified) -> Sources:

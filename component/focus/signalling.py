@@ -45,6 +45,8 @@ class Receiver:
 
     def view(self, sources: Sources) -> Sources:
         """What this receiver is told of the `forwarded` sources for its media: not its own."""
+        if features.SINGLE_STREAM in self.supported:
+            return {}
         return {owner: owned for owner, owned in sources.items() if owner != self.nick}
 
     def offer(self, offer: Jingle, sources: Sources) -> Jingle:

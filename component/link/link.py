@@ -162,7 +162,12 @@ class ComponentLink:
             delay_s = self._backoff.delay_s(loss.kind, session_s)
             metrics.LOSSES.labels(loss.kind.value).inc()
             if session_s or before is None or before.kind is not loss.kind:
-                _log.warning("no session with the XMPP server", reason=loss.kind.value, detail=loss.text)
+                _log.warning(
+                    "no session with the XMPP server",
+                    component=self.domain,
+                    reason=loss.kind.value,
+                    detail=loss.text,
+                )
             await asyncio.sleep(delay_s)
 
     async def _session(self, shell: Shell) -> tuple[Loss, float]:
@@ -190,7 +195,7 @@ class ComponentLink:
     def _on_up(self) -> None:
         self._up_since = asyncio.get_running_loop().time()
         self._limits_logged.clear()
-        metrics.UP.set(1)
+        metrics.UP.labels(self.domain).set(1)
         _log.info("connected to the XMPP server", component=self.domain)
         self._watch = asyncio.create_task(self._ping())
         self._tell(True)
@@ -199,7 +204,7 @@ class ComponentLink:
         if not self.up:
             return
         self._up_since = None
-        metrics.UP.set(0)
+        metrics.UP.labels(self.domain).set(0)
         if self._watch is not None:
             self._watch.cancel()
         self._dispatch.end_session()

@@ -6,7 +6,7 @@ from prometheus_client import Counter, Gauge
 
 from component.stanza import Kind
 
-UP = Gauge("carillon_component_up", "1 while there is a session with the XMPP server")
+UP = Gauge("carillon_component_up", "1 while there is a session with the XMPP server", ["host"])
 LOSSES = Counter("carillon_component_losses", "Sessions and attempts that ended", ["reason"])
 REFUSED = Counter("carillon_component_refused", "Stanzas that broke a limit", ["limit"])
 IGNORED = Counter("carillon_component_ignored", "Stanzas that nothing acted on", ["reason"])

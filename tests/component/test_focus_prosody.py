@@ -108,7 +108,8 @@ async def test_a_meeting_from_request_to_leave(house: House) -> None:
     assert (await a.mute("bbbb2222")).get("type") == "result"
     await b.until(lambda: b.muted)
     assert b.muted[0].muted and b.muted[0].actor == f"{a.room}/aaaa1111"
-    assert house.bridge.requests[-1].endpoints[0].force_mute_audio is True
+    told = house.bridge.requests
+    await eventually(lambda: any(one.force_mute_audio for request in told for one in request.endpoints))
     add = RtpDescription("video", sources=(b.source("video", 209),))
     sid = (await b.offered()).sid
     assert (await b.tell(Jingle(Action.SOURCE_ADD, sid, contents=(Content("video", description=add),)))).get(

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -213,8 +214,8 @@ async def test_a_restarted_server_has_us_back_within_seconds(deployment: Deploym
     assert trouble is not None
     await deployment.prosody.start()
     async with asyncio.timeout(3):
-        await until(lambda: deployment.link.up)
-    assert deployment.component.trouble() is None
+        await until(lambda: deployment.component.trouble() is None)
+    assert deployment.link.up
     assert await (await deployment.login()).ping() == "result"
 
 
@@ -234,8 +235,25 @@ async def test_each_reason_not_to_be_connected_is_told_apart(deployment: Deploym
                 assert words in (component.trouble() or "")
             finally:
                 await component.stop()
-        assert len([log for log in logs if log.get("reason")]) == 1
+        hosts = [log["component"] for log in logs if log.get("reason")]
+        assert hosts and len(hosts) == len(set(hosts))  # one line for each of the links
     await deployment.assert_served(await deployment.login())
+
+
+async def test_a_server_without_a_calls_host_is_enough_for_meetings(deployment: Deployment) -> None:
+    settings = deployment.prosody.settings
+    without = replace(settings, calls=replace(settings.calls, domain="nocalls.localhost"))
+    await deployment.component.stop()
+    component = Component(without)
+    with structlog.testing.capture_logs() as logs:
+        await component.start()
+        try:
+            await until(lambda: component.trouble() is None)
+            assert ("nocalls.localhost", "host-unknown") in [
+                (log.get("component"), log.get("reason")) for log in logs
+            ]
+        finally:
+            await component.stop()
 
 
 async def test_another_process_with_our_name_is_told(deployment: Deployment) -> None:

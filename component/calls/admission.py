@@ -1,0 +1,103 @@
+"""Who may call whom, how often, and how many at a time. No I/O.
+
+Rights come from the address that the caller's server vouches for. A PIN, where one is wanted, is said once by
+chat message; guesses are counted per account and all together, because a guest's account costs nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import Counter, OrderedDict
+from typing import Final
+
+from carillon.guard.buckets import Buckets
+from carillon.settings import Settings
+from component.calls.addresses import Callee
+from component.stanza import bare, domain
+from jingle.content import Reason
+
+UNLOCKED_S: Final = 600.0
+"""How long who has said the PIN need not say it again."""
+MAX_UNLOCKED: Final = 1000
+MAX_SIGNALS: Final = 200
+"""Jingle requests of one account at once, and a tenth of that per second: candidates come one by one."""
+
+STRANGER: Final = Reason("decline", "Only people of this server and its guests can call here.")
+CLOSED: Final = Reason("decline", "The rooms of this server take no calls.")
+BUSY: Final = Reason("busy", "Too many calls at the moment. Please try again later.")
+TOO_MANY: Final = Reason("busy", "You have as many calls here as one may have at a time.")
+TOO_FAST: Final = Reason("busy", "Too many calls in a short time. Please wait a moment.")
+
+
+class Admission:
+    """What callers may do."""
+
+    def __init__(self, settings: Settings, pin: str) -> None:
+        """`pin` is "" unless `calls.rooms` is "pin"."""
+        calls, xmpp = settings.calls, settings.xmpp
+        self._domains = frozenset((xmpp.domain, xmpp.guest_domain, *calls.remote_domains))
+        self._rooms = calls.rooms
+        self._max_calls = calls.max_calls
+        self._max_calls_per_user = calls.max_calls_per_user
+        self._pin = pin
+        self._calls: Counter[str] = Counter()
+        self._attempts = Buckets(0.5, 20)
+        self._signals = Buckets(MAX_SIGNALS / 10, MAX_SIGNALS)
+        self._words = Buckets(0.2, 10)
+        self._guesses = Buckets(1 / 12, 5)
+        self._all_guesses = Buckets(0.5, 30)
+        self._unlocked: OrderedDict[str, float] = OrderedDict()
+
+    def known(self, sender: str) -> bool:
+        """Whether this is somebody who may call at all."""
+        return domain(sender) in self._domains
+
+    def refusal(self, sender: str, called: Callee, now: float) -> Reason | None:
+        """Why `sender` may not begin a call to `called` now; None when it may. Each question counts."""
+        if not self._attempts.take(bare(sender), now):
+            return TOO_FAST
+        if not self.known(sender):
+            return STRANGER
+        if self._rooms == "closed" and not called.is_echo:
+            return CLOSED
+        if self._calls.total() >= self._max_calls:
+            return BUSY
+        return TOO_MANY if self._calls[bare(sender)] >= self._max_calls_per_user else None
+
+    def begun(self, sender: str) -> None:
+        """A call of `sender` exists."""
+        self._calls[bare(sender)] += 1
+
+    def ended(self, sender: str) -> None:
+        """A call of `sender` is over."""
+        self._calls[bare(sender)] -= 1
+        if not self._calls[bare(sender)]:
+            del self._calls[bare(sender)]
+
+    def may_signal(self, sender: str, now: float) -> bool:
+        """Whether `sender` may send one more Jingle request."""
+        return self._signals.take(bare(sender), now)
+
+    def may_chat(self, sender: str, now: float) -> bool:
+        """Whether `sender` gets an answer to one more chat message."""
+        return self._words.take(bare(sender), now)
+
+    def wants_pin(self, sender: str, called: Callee, now: float) -> bool:
+        """Whether `sender` has to say the PIN before it can reach `called`."""
+        if self._rooms != "pin" or called.is_echo:
+            return False
+        return self._unlocked.get(bare(sender), now) <= now
+
+    def says_pin(self, sender: str, guess: str, now: float) -> bool | None:
+        """Whether the guess is right; None when there have been too many to look at this one."""
+        if not self._pin or not self.known(sender):
+            return False
+        if not self._guesses.take(bare(sender), now) or not self._all_guesses.take("", now):
+            return None
+        if not hmac.compare_digest(guess.encode(), self._pin.encode()):
+            return False
+        self._unlocked[bare(sender)] = now + UNLOCKED_S
+        self._unlocked.move_to_end(bare(sender))
+        if len(self._unlocked) > MAX_UNLOCKED:
+            self._unlocked.popitem(last=False)
+        return True

@@ -1,0 +1,120 @@
+"""Calls proposed by message (XEP-0353): each is answered exactly once. No I/O.
+
+Some clients send a session-initiate for each `proceed` that they get, and the call dies of the second: what
+was answered is remembered, however often the proposal comes again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from component.calls import metrics
+from component.calls.addresses import Callee
+from component.stanza import bare, message
+from jingle.content import Reason
+from jingle.jmi import Invitation, Step, build_invitation
+
+MAX_REMEMBERED: Final = 2000
+MAX_RINGING_S: Final = 60.0
+"""A proposal that waits longer for its PIN is refused when it comes."""
+HINTS_STORE: Final = "{urn:xmpp:hints}store"
+
+
+class ProposalState(Enum):
+    """Where a proposal is."""
+
+    RINGING = "ringing"
+    """Its caller has to say the PIN."""
+    PROCEEDED = "proceeded"
+    """The session-initiate may come."""
+    TAKEN = "taken"
+    """It has become a call."""
+    OVER = "over"
+    """Refused, retracted or ended."""
+
+
+@dataclass(eq=False)
+class _Proposal:
+    called: Callee
+    caller: str
+    """The full JID that proposed it."""
+    state: ProposalState
+    at: float
+
+
+class Proposals:
+    """All proposals, by the caller's bare JID and id."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str], _Proposal] = OrderedDict()
+
+    def propose(
+        self,
+        caller: str,
+        called: Callee,
+        id: str,
+        now: float,
+        *,
+        refusal: Reason | None,
+        wants_pin: bool,
+    ) -> list[Element]:
+        """The answers to a new proposal."""
+        proposal = _Proposal(called, caller, ProposalState.PROCEEDED, now)
+        self._known[bare(caller), id] = proposal
+        if len(self._known) > MAX_REMEMBERED:
+            self._known.popitem(last=False)
+        if refusal is not None:
+            proposal.state = ProposalState.OVER
+            metrics.PROPOSALS.labels("refused").inc()
+            return [_answer(proposal, Invitation(Step.REJECT, id, reason=refusal))]
+        ringing = _answer(proposal, Invitation(Step.RINGING, id))
+        if wants_pin:
+            proposal.state = ProposalState.RINGING
+            metrics.PROPOSALS.labels("ringing").inc()
+            return [ringing]
+        metrics.PROPOSALS.labels("proceeded").inc()
+        return [ringing, _answer(proposal, Invitation(Step.PROCEED, id))]
+
+    def knows(self, caller: str, id: str) -> bool:
+        """Whether this proposal was answered before."""
+        return (bare(caller), id) in self._known
+
+    def unlocked(self, caller: str, now: float) -> list[Element]:
+        """The caller has said the PIN: what rings goes on."""
+        answers: list[Element] = []
+        for (who, id), proposal in self._known.items():
+            fresh = now - proposal.at < MAX_RINGING_S
+            if who == bare(caller) and proposal.state is ProposalState.RINGING and fresh:
+                proposal.state = ProposalState.PROCEEDED
+                metrics.PROPOSALS.labels("proceeded").inc()
+                answers.append(_answer(proposal, Invitation(Step.PROCEED, id)))
+        return answers
+
+    def retract(self, caller: str, id: str) -> None:
+        """The caller has thought better of it."""
+        proposal = self._known.get((bare(caller), id))
+        if proposal is not None and proposal.state is not ProposalState.TAKEN:
+            proposal.state = ProposalState.OVER
+
+    def take(self, caller: str, sid: str) -> None:
+        """The session of a proposal begins."""
+        proposal = self._known.get((bare(caller), sid))
+        if proposal is not None:
+            proposal.state = ProposalState.TAKEN
+
+    def finish(self, caller: str, sid: str, reason: Reason) -> list[Element]:
+        """The session is over: what is told to a caller that had proposed it."""
+        proposal = self._known.get((bare(caller), sid))
+        if proposal is None or proposal.state is not ProposalState.TAKEN:
+            return []
+        proposal.state = ProposalState.OVER
+        return [_answer(proposal, Invitation(Step.FINISH, sid, reason=Reason(reason.condition)))]
+
+
+def _answer(proposal: _Proposal, invitation: Invitation) -> Element:
+    hint = Element(HINTS_STORE)
+    return message("chat", proposal.caller, proposal.called.full, build_invitation(invitation), hint)
