@@ -1,7 +1,17 @@
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 
 // The front serves what is built here: see bosh/pages.py.
 export default defineConfig({
     base: '/',
     build: { outDir: '../bosh/pages', emptyOutDir: true, target: 'es2022', sourcemap: false },
+    // The tests read recorded stanzas of the repository.
+    server: { fs: { allow: ['..'] } },
+    test: {
+        environment: 'jsdom',
+        include: ['tests/**/*.test.ts'],
+        // The build for browsers: the one for Node.js brings a DOM and a WebSocket of its own.
+        alias: { 'strophe.js': `${import.meta.dirname}/node_modules/strophe.js/dist/strophe.esm.js` },
+        server: { deps: { inline: ['strophe.js'] } },
+        restoreMocks: true,
+    },
 });

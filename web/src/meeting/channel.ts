@@ -1,61 +1,91 @@
 // The bridge channel: JSON over a WebSocket between this page and the media bridge.
 
+import { backOff } from './back_off';
+import { sameHost } from './place';
+
 export interface ChannelEvents {
     dominantSpeaker(endpoint: string): void;
 }
 
+/** What the bridge is told of the pictures we look at. */
+export interface Wanted {
+    /** The largest height of single sources, by name; everybody else gets `other`. */
+    maxHeights: Record<string, number>;
+    other: number;
+    onStage: string[];
+}
+
+const RETRY_LIMIT_MS = 60_000;
+const MESSAGE_LENGTH = 100_000;
+
 export class BridgeChannel {
     private socket: WebSocket | null = null;
-    private constraints: object | null = null;
+    private wanted: Wanted | null = null;
     private attempts = 0;
     private closed = false;
+    private timer: ReturnType<typeof setTimeout> | undefined;
 
-    constructor(private readonly url: string, private readonly events: ChannelEvents) {
+    constructor(
+        private readonly url: string,
+        private readonly events: ChannelEvents,
+    ) {
         this.open();
     }
 
-    /** Tell the bridge what is looked at: the largest height wanted of each source (sent again after a reconnect). */
-    receive(maxHeights: Record<string, number>, defaultHeight: number, onStage: string[]): void {
-        this.constraints = {
-            colibriClass: 'ReceiverVideoConstraints',
-            lastN: -1,
-            selectedSources: [],
-            onStageSources: onStage,
-            defaultConstraints: { maxHeight: defaultHeight },
-            constraints: Object.fromEntries(
-                Object.entries(maxHeights).map(([source, maxHeight]) => [source, { maxHeight }])),
-        };
-        this.send(this.constraints);
+    /** Tell the bridge what is looked at (told again after a reconnect). */
+    receive(wanted: Wanted): void {
+        this.wanted = wanted;
+        if (this.socket?.readyState === WebSocket.OPEN) this.tell(this.socket, wanted);
     }
 
     close(): void {
         this.closed = true;
+        clearTimeout(this.timer);
         this.socket?.close(1000);
     }
 
-    private send(message: object): void {
-        if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+    private tell(socket: WebSocket, { maxHeights, other, onStage }: Wanted): void {
+        const constraints = Object.entries(maxHeights).map(([source, maxHeight]) => [source, { maxHeight }]);
+        socket.send(
+            JSON.stringify({
+                colibriClass: 'ReceiverVideoConstraints',
+                lastN: -1,
+                selectedSources: [],
+                onStageSources: onStage,
+                defaultConstraints: { maxHeight: other },
+                constraints: Object.fromEntries(constraints),
+            }),
+        );
     }
 
     private open(): void {
-        const socket = new WebSocket(this.url);
+        let socket: WebSocket;
+        try {
+            socket = new WebSocket(sameHost(this.url));
+        } catch {
+            return; // not an address: the meeting works without a channel, only nobody is marked as speaking
+        }
         this.socket = socket;
         socket.onopen = () => {
             this.attempts = 0;
-            if (this.constraints) this.send(this.constraints);
+            if (this.wanted) this.tell(socket, this.wanted);
         };
-        socket.onmessage = event => this.read(String(event.data));
+        socket.onmessage = (event) => this.read(event.data);
         socket.onclose = () => {
             if (this.closed) return;
-            const delay = Math.min(60_000, 1000 * 2 ** this.attempts++);
-            setTimeout(() => { if (!this.closed) this.open(); }, delay);
+            this.timer = setTimeout(() => this.open(), backOff(this.attempts++, 1000, RETRY_LIMIT_MS));
         };
     }
 
-    private read(text: string): void {
-        const message = JSON.parse(text) as { colibriClass?: string; dominantSpeakerEndpoint?: string };
-        if (message.colibriClass === 'DominantSpeakerEndpointChangeEvent') {
-            this.events.dominantSpeaker(message.dominantSpeakerEndpoint ?? '');
+    private read(data: unknown): void {
+        if (typeof data !== 'string' || data.length > MESSAGE_LENGTH) return;
+        try {
+            const message = JSON.parse(data) as Record<string, unknown> | null;
+            const speaker = message?.dominantSpeakerEndpoint;
+            if (message?.colibriClass !== 'DominantSpeakerEndpointChangeEvent' || typeof speaker !== 'string') return;
+            this.events.dominantSpeaker(speaker);
+        } catch {
+            // Endpoint messages of others pass here too; what is no JSON is nothing to us.
         }
     }
 }

@@ -1,41 +1,28 @@
 // The XMPP connection of the page (Strophe over WebSocket, RFC 7395) with promises for its IQs.
 
 import { Strophe } from 'strophe.js';
-import { NS } from './namespaces';
-import { attribute, child, x } from './xml';
+import { asks, type Link, LoginRefused, refuse, StanzaError, type StanzaName, stanzaError } from './link';
+import type { Deployment } from './place';
+import { attribute, x } from './xml';
 
-/** What the deployment tells the page: /carillon.json. */
-export interface Deployment {
-    domain: string;
-    guest_domain: string;
-    muc: string;
-    focus: string;
-    websocket: string;
-}
-
-/** An IQ that was answered with an error, or not at all ("remote-server-timeout"). */
-export class StanzaError extends Error {
-    constructor(readonly condition: string, readonly text: string) {
-        super(text || condition);
-    }
-}
-
-function stanzaError(stanza: Element | null): StanzaError {
-    const error = child(stanza, 'error');
-    const conditions = [...(error?.children ?? [])].filter(element => element.namespaceURI === NS.stanzas);
-    return new StanzaError(
-        conditions.find(element => element.localName !== 'text')?.localName ?? 'remote-server-timeout',
-        conditions.find(element => element.localName === 'text')?.textContent ?? '');
-}
+Strophe.setLogLevel(Strophe.LogLevel.WARN);
 
 const REQUEST_TIMEOUT_MS = 20_000;
-const ENDS = new Set<number>([
-    Strophe.Status.CONNFAIL, Strophe.Status.AUTHFAIL, Strophe.Status.DISCONNECTED, Strophe.Status.ERROR,
-]);
+const LOGIN_TIMEOUT_MS = 20_000;
+const FAILURES = new Set<number>([Strophe.Status.CONNFAIL, Strophe.Status.DISCONNECTED, Strophe.Status.ERROR]);
 
-export class Connection {
+interface Pending {
+    to: string;
+    resolve: (stanza: Element) => void;
+    reject: (error: StanzaError) => void;
+    timer: ReturnType<typeof setTimeout>;
+}
+
+export class Connection implements Link {
     private readonly strophe: InstanceType<typeof Strophe.Connection>;
-    /** Called once when an established connection is lost. */
+    private readonly pending = new Map<string, Pending>();
+    private established = false;
+    private over = false;
     onLost: () => void = () => {};
 
     constructor(private readonly deployment: Deployment) {
@@ -46,61 +33,94 @@ export class Connection {
         return this.strophe.jid;
     }
 
-    /** Log in as a guest. Rejects with the condition in words when that fails. */
     login(): Promise<void> {
         return new Promise((resolve, reject) => {
-            let established = false;
+            const timer = setTimeout(() => {
+                reject(new Error('no answer'));
+                this.close();
+            }, LOGIN_TIMEOUT_MS);
             this.strophe.connect(this.deployment.guest_domain, '', (status: number, condition?: string | null) => {
                 if (status === Strophe.Status.CONNECTED) {
-                    established = true;
+                    clearTimeout(timer);
+                    this.established = true;
+                    // Not every IQ: one that no handler takes must reach Strophe's own refusal.
+                    this.strophe.addHandler((iq) => this.answered(iq), null, 'iq', ['result', 'error']);
                     resolve();
-                } else if (ENDS.has(status)) {
-                    if (established) this.onLost();
-                    else reject(new Error(condition ?? 'no connection'));
-                    established = false;
+                } else if (status === Strophe.Status.AUTHFAIL || FAILURES.has(status)) {
+                    clearTimeout(timer);
+                    const refused = status === Strophe.Status.AUTHFAIL;
+                    reject(refused ? new LoginRefused() : new Error(condition ?? 'no connection'));
+                    this.lost();
                 }
             });
         });
     }
 
     send(stanza: Element): void {
+        if (!this.established || this.over) return;
         this.strophe.send(stanza);
         this.strophe.flush();
     }
 
-    /** Send an IQ and wait for its result; rejects with a StanzaError. */
-    request(to: string, type: 'get' | 'set', payload: Element): Promise<Element> {
+    request(to: string, type: 'get' | 'set', payload: Element, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Element> {
+        const id = this.strophe.getUniqueId('carillon');
         return new Promise((resolve, reject) => {
-            const iq = x('iq', { xmlns: 'jabber:client', to, type }, payload);
-            this.strophe.sendIQ(iq, resolve, stanza => reject(stanzaError(stanza)), REQUEST_TIMEOUT_MS);
-            this.strophe.flush();
+            if (!this.established || this.over) {
+                reject(new StanzaError('remote-server-timeout', 'not connected'));
+                return;
+            }
+            const timer = setTimeout(() => {
+                this.pending.delete(id);
+                reject(new StanzaError('remote-server-timeout', 'no answer in time'));
+            }, timeoutMs);
+            this.pending.set(id, { to, resolve, reject, timer });
+            this.send(x('iq', { xmlns: 'jabber:client', to, type, id }, payload));
         });
     }
 
-    /** Answer an IQ. */
-    reply(iq: Element, payload: Element | null = null): void {
-        this.send(x('iq', {
-            xmlns: 'jabber:client', type: 'result', to: attribute(iq, 'from'), id: attribute(iq, 'id'),
-        }, payload));
-    }
-
-    /** Refuse an IQ. */
-    refuse(iq: Element, type: string, condition: string): void {
-        this.send(x('iq', {
-            xmlns: 'jabber:client', type: 'error', to: attribute(iq, 'from'), id: attribute(iq, 'id'),
-        }, x('error', { type }, x(condition, { xmlns: NS.stanzas }))));
-    }
-
-    /** Call `handler` for every stanza of that name (and payload namespace); it returns nothing. */
-    on(name: 'presence' | 'message' | 'iq', namespace: string | null, handler: (stanza: Element) => void): void {
-        this.strophe.addHandler(stanza => {
-            handler(stanza);
+    /** What a handler throws is our own fault or a hostile stanza: it must cost neither the handler nor the page. */
+    on(name: StanzaName, namespace: string | null, handler: (stanza: Element) => void): void {
+        const guarded = (stanza: Element): boolean => {
+            try {
+                handler(stanza);
+            } catch (error) {
+                console.warn('a stanza that cannot be read', error);
+                if (name === 'iq' && asks(stanza)) refuse(this, stanza, 'modify', 'bad-request');
+            }
             return true;
-        }, namespace, name, null);
+        };
+        this.strophe.addHandler(guarded, namespace, name, null);
     }
 
     close(): void {
+        if (this.over) return;
         this.onLost = () => {};
         this.strophe.disconnect('left');
+        this.lost();
+    }
+
+    /** Results and errors of our requests; only whom we asked may answer. */
+    private answered(iq: Element): boolean {
+        const type = attribute(iq, 'type');
+        const id = attribute(iq, 'id');
+        const pending = this.pending.get(id);
+        if (pending && (type === 'result' || type === 'error') && attribute(iq, 'from') === pending.to) {
+            this.pending.delete(id);
+            clearTimeout(pending.timer);
+            if (type === 'result') pending.resolve(iq);
+            else pending.reject(stanzaError(iq));
+        }
+        return true;
+    }
+
+    private lost(): void {
+        if (this.over) return;
+        this.over = true;
+        for (const { reject, timer } of this.pending.values()) {
+            clearTimeout(timer);
+            reject(new StanzaError('remote-server-timeout', 'the connection is lost'));
+        }
+        this.pending.clear();
+        if (this.established) this.onLost();
     }
 }

@@ -1,9 +1,15 @@
 // Camera and microphone of this browser.
 
-import type { Kind } from './jingle';
+import type { Kind } from './offer';
 
 /** Why there is no camera or microphone, for the page to put into words. */
-export type DeviceTrouble = 'denied' | 'missing' | 'busy' | 'insecure';
+export type DeviceTrouble = 'denied' | 'missing' | 'busy' | 'insecure' | 'unplugged';
+
+export class DeviceError extends Error {
+    constructor(readonly trouble: DeviceTrouble) {
+        super(trouble);
+    }
+}
 
 const TROUBLES: Record<string, DeviceTrouble> = {
     NotAllowedError: 'denied',
@@ -12,21 +18,20 @@ const TROUBLES: Record<string, DeviceTrouble> = {
     OverconstrainedError: 'missing',
 };
 
-const WANTED: Record<Kind, MediaTrackConstraints | boolean> = {
+const WANTED: Record<Kind, MediaTrackConstraints> = {
     audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
     video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { max: 30 } },
 };
 
-/** Open one device. Rejects with the trouble's name as message. */
-export async function openDevice(kind: Kind, height?: number): Promise<MediaStreamTrack> {
-    if (!navigator.mediaDevices) throw new Error('insecure');
-    const wanted = kind === 'video' && height ? { height: { ideal: height }, width: { ideal: (height * 16) / 9 } } : WANTED[kind];
+/** Opens devices: one question of the browser for all of `kinds`. Rejects with a DeviceError. */
+export type OpenDevices = (kinds: Kind[]) => Promise<MediaStreamTrack[]>;
+
+export const openDevices: OpenDevices = async (kinds) => {
+    if (!navigator.mediaDevices) throw new DeviceError('insecure');
     try {
-        const stream = await navigator.mediaDevices.getUserMedia({ [kind]: wanted });
-        const [track] = stream.getTracks();
-        if (!track) throw new Error('missing');
-        return track;
+        const wanted = Object.fromEntries(kinds.map((kind) => [kind, WANTED[kind]]));
+        return (await navigator.mediaDevices.getUserMedia(wanted)).getTracks();
     } catch (error) {
-        throw new Error(TROUBLES[(error as DOMException).name] ?? 'busy');
+        throw new DeviceError(TROUBLES[(error as DOMException).name] ?? 'busy');
     }
-}
+};

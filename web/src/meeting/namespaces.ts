@@ -3,6 +3,7 @@
 export const NS = {
     caps: 'http://jabber.org/protocol/caps',
     colibri: 'http://jitsi.org/protocol/colibri',
+    delay: 'urn:xmpp:delay',
     discoInfo: 'http://jabber.org/protocol/disco#info',
     dtls: 'urn:xmpp:jingle:apps:dtls:0',
     extdisco: 'urn:xmpp:extdisco:2',

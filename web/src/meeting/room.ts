@@ -1,206 +1,230 @@
 // The MUC room (XEP-0045) as a meeting sees it: who is there, with which role, what they say and mute.
 
-import type { Connection } from './connection';
+import { capsVersion, discoAnswer, NODE } from './caps';
+import { asks, type Link, refuse, reply, StanzaError } from './link';
 import { NS } from './namespaces';
-import { attribute, child, children, x } from './xml';
+import { type Departure, type Occupant, type RoomPresence, readPresence } from './presence';
+import { cleanMessage, cleanName } from './text';
+import { attribute, child, textOf, x } from './xml';
 
-export interface Occupant {
+export interface Said {
     id: string;
+    /** The name that the message itself tells, "" = none. */
     name: string;
-    moderator: boolean;
-    audioMuted: boolean;
-    videoMuted: boolean;
+    text: string;
+    at: Date;
 }
 
 export interface RoomEvents {
     occupant(occupant: Occupant): void;
-    left(id: string, kicked: boolean): void;
+    left(id: string): void;
+    /** We are in, or our role changed. */
     self(moderator: boolean): void;
-    /** We are out: "kicked", "destroyed", "focus-left", or a stanza error's condition when joining failed. */
-    ended(reason: string): void;
-    chat(id: string, name: string, text: string): void;
-    properties(properties: Record<string, string>, bridgeMissing: boolean): void;
+    /** The room refused us, with the condition of its error. */
+    refused(condition: string): void;
+    /** We were in and are out. */
+    removed(why: Departure): void;
+    /** The focus came or went; `bridgeMissing` = it has no bridge for us. */
+    focus(here: boolean, bridgeMissing: boolean): void;
+    said(said: Said): void;
+    /** What we said was refused. */
+    unsaid(): void;
 }
 
-const FOCUS_NICK = 'focus';
-const FEATURES = [
-    NS.discoInfo,
-    'http://jitsi.org/tcc',
-    'http://jitsi.org/json-encoded-sources',
-    'http://jitsi.org/source-name',
-    'urn:ietf:rfc:4588',
-    'urn:ietf:rfc:5761',
-    'urn:ietf:rfc:5888',
-    'urn:xmpp:jingle:1',
-    'urn:xmpp:jingle:apps:rtp:1',
-    'urn:xmpp:jingle:apps:rtp:audio',
-    'urn:xmpp:jingle:apps:rtp:video',
-    'urn:xmpp:jingle:transports:ice-udp:1',
-].sort();
-const IDENTITY = { category: 'client', type: 'web', name: 'carillon' };
-const NODE = 'urn:carillon:web';
+export type Muted = Record<'audio' | 'video', boolean>;
 
-/** Verification string of our features (XEP-0115 §5). */
-async function capsVersion(): Promise<string> {
-    const text = `${IDENTITY.category}/${IDENTITY.type}//${IDENTITY.name}<${FEATURES.join('<')}<`;
-    const digest = await crypto.subtle.digest('SHA-1', new TextEncoder().encode(text));
-    return btoa(String.fromCharCode(...new Uint8Array(digest)));
+const FOCUS_NICK = 'focus';
+const PING_TIMEOUT_MS = 5_000;
+const HISTORY_LINES = 50;
+
+/** A new nick, which is also our endpoint id at the bridge: 8 hexadecimal digits. */
+function freshId(): string {
+    return [...crypto.getRandomValues(new Uint8Array(4))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 export class Room {
-    /** Our nick, which is also our endpoint id at the bridge: 8 hexadecimal digits. */
-    readonly id = [...crypto.getRandomValues(new Uint8Array(4))].map(byte => byte.toString(16).padStart(2, '0')).join('');
+    private own = freshId();
     private version = '';
     private joined = false;
-    private muted = { audio: false, video: false };
+    private focusHere = false;
+    private muted: Muted = { audio: true, video: true };
 
+    /** `focusJid` is the real address of the focus: only an occupant with it is believed to be the focus. */
     constructor(
-        private readonly connection: Connection,
+        private readonly link: Link,
         readonly jid: string,
+        private readonly focusJid: string,
         private name: string,
         private readonly events: RoomEvents,
     ) {
-        connection.on('presence', null, stanza => this.presence(stanza));
-        connection.on('message', null, stanza => this.message(stanza));
-        connection.on('iq', NS.discoInfo, stanza => this.disco(stanza));
+        link.on('presence', null, (stanza) => this.presence(stanza));
+        link.on('message', null, (stanza) => this.message(stanza));
+        link.on('iq', NS.discoInfo, (iq) => this.disco(iq));
+        link.on('iq', NS.ping, (iq) => this.pinged(iq));
     }
 
+    /** Our nick, which is also our endpoint id at the bridge. */
+    get id(): string {
+        return this.own;
+    }
+
+    /** The address of the focus in this room. */
     get focus(): string {
         return `${this.jid}/${FOCUS_NICK}`;
     }
 
-    occupantJid(id: string): string {
-        return `${this.jid}/${id}`;
+    get hasFocus(): boolean {
+        return this.focusHere;
     }
 
-    async join(muted: { audio: boolean; video: boolean }): Promise<void> {
+    /** Whether a stanza is from the focus: its nick alone proves nothing, somebody else may have taken it. */
+    isFromFocus(stanza: Element): boolean {
+        return this.focusHere && attribute(stanza, 'from') === this.focus;
+    }
+
+    /** Enter; `since` = when we were here before: only what was said after that comes as history. */
+    async join(muted: Muted, since: Date | null): Promise<void> {
         this.muted = muted;
         this.version = await capsVersion();
-        this.announce(x('x', { xmlns: NS.muc }));
+        const history = since ? { since: since.toISOString() } : { maxstanzas: HISTORY_LINES };
+        this.announce(x('x', { xmlns: NS.muc }, x('history', history)));
     }
 
     leave(): void {
         this.joined = false;
-        this.connection.send(x('presence', { xmlns: 'jabber:client', to: this.occupantJid(this.id), type: 'unavailable' }));
+        this.link.send(x('presence', { xmlns: 'jabber:client', to: this.occupant(this.own), type: 'unavailable' }));
     }
 
     /** Tell the others what we mute. */
-    mute(muted: { audio: boolean; video: boolean }): void {
+    mute(muted: Muted): void {
+        if (muted.audio === this.muted.audio && muted.video === this.muted.video) return;
         this.muted = muted;
-        this.announce(null);
+        if (this.joined) this.announce(null);
     }
 
     rename(name: string): void {
         this.name = name;
-        this.announce(null);
+        if (this.joined) this.announce(null);
     }
 
     say(text: string): void {
-        this.connection.send(x('message', { xmlns: 'jabber:client', to: this.jid, type: 'groupchat' }, x('body', {}, text)));
+        const message = { xmlns: 'jabber:client', to: this.jid, type: 'groupchat' };
+        this.link.send(x('message', message, x('body', {}, text)));
     }
 
     /** Ask the focus to mute somebody: only moderators may. */
     async muteOther(id: string, kind: 'audio' | 'video'): Promise<void> {
         const xmlns = kind === 'audio' ? NS.muteAudio : NS.muteVideo;
-        await this.connection.request(this.focus, 'set', x('mute', { xmlns, jid: this.occupantJid(id) }, 'true'));
+        await this.link.request(this.focus, 'set', x('mute', { xmlns, jid: this.occupant(id) }, 'true'));
     }
 
     async kick(id: string): Promise<void> {
-        await this.connection.request(this.jid, 'set',
-            x('query', { xmlns: NS.mucAdmin }, x('item', { nick: id, role: 'none' })));
+        const item = x('item', { nick: id, role: 'none' });
+        await this.link.request(this.jid, 'set', x('query', { xmlns: NS.mucAdmin }, item));
+    }
+
+    /** Whether we are still in the room (XEP-0410); rejects when not, or when nothing answers. */
+    async ping(): Promise<void> {
+        try {
+            const ping = x('ping', { xmlns: NS.ping });
+            await this.link.request(this.occupant(this.own), 'get', ping, PING_TIMEOUT_MS);
+        } catch (error) {
+            const gone = ['not-acceptable', 'remote-server-timeout', 'remote-server-not-found'];
+            if (!(error instanceof StanzaError) || gone.includes(error.condition)) throw error;
+        }
+    }
+
+    private occupant(id: string): string {
+        return `${this.jid}/${id}`;
     }
 
     private announce(first: Element | null): void {
+        const { audio, video } = this.muted;
         const sources = {
-            [`${this.id}-a0`]: { muted: this.muted.audio },
-            [`${this.id}-v0`]: { muted: this.muted.video, videoType: 'camera' },
+            [`${this.own}-a0`]: { muted: audio },
+            [`${this.own}-v0`]: { muted: video, videoType: 'camera' },
         };
-        this.connection.send(x('presence', { xmlns: 'jabber:client', to: this.occupantJid(this.id) },
-            first,
-            x('c', { xmlns: NS.caps, hash: 'sha-1', node: NODE, ver: this.version }),
-            this.name ? x('nick', { xmlns: NS.nick }, this.name) : null,
-            x('SourceInfo', {}, JSON.stringify(sources)),
-            x('audiomuted', {}, String(this.muted.audio)),
-            x('videomuted', {}, String(this.muted.video))));
+        this.link.send(
+            x(
+                'presence',
+                { xmlns: 'jabber:client', to: this.occupant(this.own) },
+                first,
+                this.version ? x('c', { xmlns: NS.caps, hash: 'sha-1', node: NODE, ver: this.version }) : null,
+                this.name ? x('nick', { xmlns: NS.nick }, this.name) : null,
+                x('SourceInfo', {}, JSON.stringify(sources)),
+                x('audiomuted', {}, String(audio)),
+                x('videomuted', {}, String(video)),
+            ),
+        );
     }
 
     private presence(stanza: Element): void {
-        const from = attribute(stanza, 'from');
-        if (!from.startsWith(`${this.jid}/`)) return;
-        const id = from.slice(this.jid.length + 1);
-        const user = child(stanza, 'x', NS.mucUser);
-        const codes = children(user, 'status').map(status => attribute(status, 'code'));
-        switch (attribute(stanza, 'type')) {
+        const presence = readPresence(stanza, this.jid);
+        switch (presence?.type) {
             case 'error':
-                if (!this.joined) this.events.ended(child(stanza, 'error')?.firstElementChild?.localName ?? 'error');
+                // Later ones refuse a change of ours, not our being here.
+                if (!this.joined) this.events.refused(presence.condition);
                 return;
-            case 'unavailable':
-                return this.gone(id, user, codes);
-            default:
-                return this.here(id, stanza, user, codes);
+            case 'gone':
+                this.gone(presence);
+                return;
+            case 'here':
+                this.here(presence);
         }
     }
 
-    private gone(id: string, user: Element | null, codes: string[]): void {
-        if (id === this.id || codes.includes('110')) {
-            if (this.joined) this.events.ended(child(user, 'destroy') ? 'destroyed' : codes.includes('307') ? 'kicked' : 'left');
+    private gone({ id, self, why }: RoomPresence & { type: 'gone' }): void {
+        if (self || id === this.own) {
+            const wasJoined = this.joined;
             this.joined = false;
+            if (wasJoined) this.events.removed(why);
         } else if (id === FOCUS_NICK) {
-            this.events.ended('focus-left');
+            if (!this.focusHere) return;
+            this.focusHere = false;
+            this.events.focus(false, false);
         } else {
-            this.events.left(id, codes.includes('307'));
+            this.events.left(id);
         }
     }
 
-    private here(id: string, stanza: Element, user: Element | null, codes: string[]): void {
-        const item = child(user, 'item');
-        const moderator = attribute(item, 'role') === 'moderator';
-        if (id === this.id || codes.includes('110')) {
+    private here({ occupant, self, jid, bridgeMissing }: RoomPresence & { type: 'here' }): void {
+        if (self || occupant.id === this.own) {
+            this.own = occupant.id; // a server may give another nick than we asked for (status 210)
             this.joined = true;
-            this.events.self(moderator);
-        } else if (id === FOCUS_NICK) {
-            const list = children(child(stanza, 'conference-properties', NS.focus), 'property');
-            this.events.properties(
-                Object.fromEntries(list.map(property => [attribute(property, 'key'), attribute(property, 'value')])),
-                child(stanza, 'bridgeNotAvailable') !== null);
+            this.events.self(occupant.moderator);
+        } else if (occupant.id === FOCUS_NICK) {
+            this.focusHere = jid.split('/')[0] === this.focusJid;
+            if (this.focusHere) this.events.focus(true, bridgeMissing);
         } else {
-            const info = sourceInfo(stanza);
-            this.events.occupant({
-                id,
-                name: child(stanza, 'nick', NS.nick)?.textContent ?? '',
-                moderator,
-                audioMuted: info('a', 'audiomuted'),
-                videoMuted: info('v', 'videomuted'),
-            });
+            this.events.occupant(occupant);
         }
     }
 
     private message(stanza: Element): void {
         const from = attribute(stanza, 'from');
-        const body = child(stanza, 'body')?.textContent;
-        if (!body || attribute(stanza, 'type') !== 'groupchat' || !from.startsWith(`${this.jid}/`)) return;
-        this.events.chat(from.slice(this.jid.length + 1), child(stanza, 'nick', NS.nick)?.textContent ?? '', body);
+        if (attribute(stanza, 'type') === 'error' && from === this.jid) this.events.unsaid();
+        if (attribute(stanza, 'type') !== 'groupchat' || !from.startsWith(`${this.jid}/`)) return;
+        const text = cleanMessage(textOf(stanza, 'body'));
+        if (!text) return;
+        const stamp = Date.parse(attribute(child(stanza, 'delay', NS.delay), 'stamp'));
+        this.events.said({
+            id: from.slice(this.jid.length + 1),
+            name: cleanName(textOf(stanza, 'nick', NS.nick)),
+            text,
+            at: Number.isNaN(stamp) ? new Date() : new Date(stamp),
+        });
     }
 
     private disco(iq: Element): void {
-        if (attribute(iq, 'type') !== 'get') return;
-        const node = attribute(child(iq, 'query'), 'node') || undefined;
-        this.connection.reply(iq, x('query', { xmlns: NS.discoInfo, node },
-            x('identity', IDENTITY), ...FEATURES.map(feature => x('feature', { var: feature }))));
+        if (attribute(iq, 'type') === 'get') {
+            reply(this.link, iq, discoAnswer(attribute(child(iq, 'query'), 'node') || undefined));
+        } else if (asks(iq)) {
+            refuse(this.link, iq, 'cancel', 'service-unavailable');
+        }
     }
-}
 
-/** How the presence of somebody says what they mute: SourceInfo, else the older elements; nothing said = muted. */
-function sourceInfo(stanza: Element): (letter: 'a' | 'v', element: string) => boolean {
-    let sources: Record<string, { muted?: boolean }> = {};
-    try {
-        sources = JSON.parse(child(stanza, 'SourceInfo')?.textContent ?? '{}') as typeof sources;
-    } catch {
-        // Somebody else's presence may hold anything.
+    private pinged(iq: Element): void {
+        if (attribute(iq, 'type') === 'get') reply(this.link, iq);
+        else if (asks(iq)) refuse(this.link, iq, 'cancel', 'service-unavailable');
     }
-    return (letter, element) => {
-        const own = Object.entries(sources).filter(([name]) => new RegExp(`-${letter}\\d+$`).test(name));
-        if (own.length > 0) return own.every(([, source]) => source.muted ?? true);
-        return child(stanza, element)?.textContent !== 'false';
-    };
 }

@@ -1,7 +1,9 @@
 // The remote description of the bridge: what the focus offered, written as SDP (RFC 8866, 8829),
 // with one m-line for each stream of somebody else. And our own answer read back from SDP.
 
-import type { Candidate, Kind, LocalAnswer, LocalSource, Offer, OfferedMedia, RemoteSource } from './jingle';
+import type { LocalAnswer, LocalSource } from './accept';
+import type { Candidate, Kind, Offer, OfferedMedia } from './offer';
+import type { RemoteSource } from './sources';
 
 /** An m-line: the first of each kind carries what we send, the others each one stream of somebody else. */
 export interface Slot {
@@ -18,7 +20,7 @@ function candidateLine(c: Candidate): string {
 }
 
 function payloadLines(media: OfferedMedia): string[] {
-    return media.payloadTypes.flatMap(type => {
+    return media.payloadTypes.flatMap((type) => {
         const channels = Number(type.channels) > 1 ? `/${type.channels}` : '';
         const parameters = type.parameters.map(([name, value]) => (name ? `${name}=${value}` : value)).join(';');
         return [
@@ -31,22 +33,27 @@ function payloadLines(media: OfferedMedia): string[] {
 
 function sourceLines(source: RemoteSource): string[] {
     const ssrcs = source.rtx === null ? [source.ssrc] : [source.ssrc, source.rtx];
+    const msid = source.msid || `${source.owner} ${source.ssrc}`;
     return [
-        `a=msid:${source.msid}`,
+        `a=msid:${msid}`,
         ...(source.rtx === null ? [] : [`a=ssrc-group:FID ${source.ssrc} ${source.rtx}`]),
-        ...ssrcs.flatMap(ssrc => [`a=ssrc:${ssrc} cname:${source.owner}`, `a=ssrc:${ssrc} msid:${source.msid}`]),
+        ...ssrcs.flatMap((ssrc) => [`a=ssrc:${ssrc} cname:${source.owner}`, `a=ssrc:${ssrc} msid:${msid}`]),
     ];
 }
+
+/** Simulcast by name (RFC 8853), lowest layer first: Firefox is asked so, and tells the SSRCs in this order. */
+const LAYERS = ['low', 'middle', 'high'];
+const SIMULCAST = [...LAYERS.map((name) => `a=rid:${name} recv`), `a=simulcast:recv ${LAYERS.join(';')}`];
 
 function direction(slot: Slot): string {
     if (slot.role === 'send') return 'recvonly';
     return slot.source ? 'sendonly' : 'inactive';
 }
 
-function mediaSection(offer: Offer, media: OfferedMedia, slot: Slot): string[] {
+function mediaSection(offer: Offer, media: OfferedMedia, slot: Slot, byName: boolean): string[] {
     const { transport } = offer;
     return [
-        `m=${media.kind} 9 UDP/TLS/RTP/SAVPF ${media.payloadTypes.map(type => type.id).join(' ')}`,
+        `m=${media.kind} 9 UDP/TLS/RTP/SAVPF ${media.payloadTypes.map((type) => type.id).join(' ')}`,
         'c=IN IP4 0.0.0.0',
         'a=rtcp:9 IN IP4 0.0.0.0',
         ...(slot.mid === '0' ? transport.candidates.map(candidateLine) : []),
@@ -60,22 +67,23 @@ function mediaSection(offer: Offer, media: OfferedMedia, slot: Slot): string[] {
         `a=${direction(slot)}`,
         'a=rtcp-mux',
         ...payloadLines(media),
+        ...(byName && slot.role === 'send' && slot.kind === 'video' ? SIMULCAST : []),
         ...(slot.source ? sourceLines(slot.source) : []),
     ];
 }
 
-/** The bridge's side as an SDP offer with these m-lines. */
-export function remoteDescription(offer: Offer, slots: Slot[], version: number): string {
-    const sections = slots.flatMap(slot => {
-        const media = offer.media.find(candidate => candidate.kind === slot.kind);
-        return media ? mediaSection(offer, media, slot) : [];
+/** The bridge's side as an SDP offer with these m-lines; `byName`: it asks for layers of video by name. */
+export function remoteDescription(offer: Offer, slots: Slot[], version: number, byName: boolean): string {
+    const sections = slots.flatMap((slot) => {
+        const media = offer.media.find((candidate) => candidate.kind === slot.kind);
+        return media ? mediaSection(offer, media, slot, byName) : [];
     });
     return [
         'v=0',
         `o=- 1 ${version} IN IP4 0.0.0.0`,
         's=-',
         't=0 0',
-        `a=group:BUNDLE ${slots.map(slot => slot.mid).join(' ')}`,
+        `a=group:BUNDLE ${slots.map((slot) => slot.mid).join(' ')}`,
         'a=msid-semantic: WMS *',
         ...sections,
         '',
@@ -84,62 +92,68 @@ export function remoteDescription(offer: Offer, slots: Slot[], version: number):
 
 function sectionOf(sdp: string, mid: string): string[] {
     const sections = sdp.split(/\r\n(?=m=)/);
-    const found = sections.find(section => section.split('\r\n').includes(`a=mid:${mid}`));
+    const found = sections.find((section) => section.split('\r\n').includes(`a=mid:${mid}`));
     return found?.split('\r\n') ?? [];
 }
 
 function value(lines: string[], prefix: string): string {
-    return lines.find(line => line.startsWith(prefix))?.slice(prefix.length) ?? '';
+    return lines.find((line) => line.startsWith(prefix))?.slice(prefix.length) ?? '';
 }
 
-/** SSRCs of an m-line in order, and their groups. */
+/** SSRCs of an m-line in order, and their groups; layers that go by name are a group too, as Jitsi clients have it. */
 function ssrcs(lines: string[]): { ssrcs: number[]; groups: [string, number[]][] } {
-    const all = lines.filter(line => line.startsWith('a=ssrc:')).map(line => parseInt(line.slice(7), 10));
-    const groups = lines.filter(line => line.startsWith('a=ssrc-group:')).map((line): [string, number[]] => {
-        const [semantics = '', ...members] = line.slice(13).split(' ');
-        return [semantics, members.map(Number)];
-    });
+    const all = lines.filter((line) => line.startsWith('a=ssrc:')).map((line) => parseInt(line.slice(7), 10));
+    const groups = lines
+        .filter((line) => line.startsWith('a=ssrc-group:'))
+        .map((line): [string, number[]] => {
+            const [semantics = '', ...members] = line.slice(13).split(' ');
+            return [semantics, members.map(Number)];
+        });
+    const layers = groups.filter(([semantics]) => semantics === 'FID').map(([, [primary]]) => primary ?? 0);
+    if (value(lines, 'a=simulcast:send ') && layers.length > 1) groups.unshift(['SIM', layers]);
     return { ssrcs: [...new Set(all)], groups };
 }
 
-const LAYERS = 3;
-
 /**
- * Ask Chromium for simulcast the way Jitsi clients do: one SIM group of three SSRCs, lowest layer first,
- * each with its own retransmission SSRC. Browsers that do not write SSRCs into their SDP are left alone.
+ * Ask Chromium for simulcast the way Jitsi clients do: one SIM group with one SSRC for each layer, lowest first,
+ * each with its own retransmission SSRC. `extra` holds [ssrc, rtx] of the layers beyond the first. Browsers that
+ * do not write SSRCs into their SDP are left alone.
  */
-export function withSimulcast(sdp: string, mid: string, extra: number[]): string {
+export function withSimulcast(sdp: string, mid: string, extra: number[][]): string {
     const lines = sectionOf(sdp, mid);
     const { groups } = ssrcs(lines);
     const fid = groups.find(([semantics]) => semantics === 'FID')?.[1];
     if (!fid || groups.length !== 1) return sdp;
-    const attributes = lines
-        .filter(line => line.startsWith(`a=ssrc:${fid[0]} `))
-        .map(line => line.slice(`a=ssrc:${fid[0]} `.length));
-    const pairs = [fid];
-    for (let layer = 1; layer < LAYERS; layer++) pairs.push([extra[layer * 2 - 2]!, extra[layer * 2 - 1]!]);
+    const prefix = `a=ssrc:${fid[0]} `;
+    const attributes = lines.filter((line) => line.startsWith(prefix)).map((line) => line.slice(prefix.length));
+    const pairs = [fid, ...extra];
     const written = [
-        `a=ssrc-group:SIM ${pairs.map(pair => pair[0]).join(' ')}`,
-        ...pairs.map(pair => `a=ssrc-group:FID ${pair.join(' ')}`),
-        ...pairs.flat().flatMap(ssrc => attributes.map(attribute => `a=ssrc:${ssrc} ${attribute}`)),
+        `a=ssrc-group:SIM ${pairs.map((pair) => pair[0]).join(' ')}`,
+        ...pairs.map((pair) => `a=ssrc-group:FID ${pair.join(' ')}`),
+        ...pairs.flat().flatMap((ssrc) => attributes.map((attribute) => `a=ssrc:${ssrc} ${attribute}`)),
     ];
-    const kept = lines.filter(line => line && !line.startsWith('a=ssrc'));
+    const kept = lines.filter((line) => line && !line.startsWith('a=ssrc'));
     return sdp.replace(lines.filter(Boolean).join('\r\n'), () => [...kept, ...written].join('\r\n'));
 }
 
 /** Read from our own answer what a session-accept tells. `endpoint` names the sources (`<endpoint>-a0`). */
 export function localAnswer(sdp: string, slots: Slot[], endpoint: string): LocalAnswer {
-    const first = sectionOf(sdp, slots[0]?.mid ?? '0');
+    // What holds for all m-lines may stand before the first (RFC 8122 §5): there Firefox writes its fingerprint.
+    const session = sdp.split(/\r\n(?=m=)/)[0]?.split('\r\n') ?? [];
+    const first = [...sectionOf(sdp, slots[0]?.mid ?? '0'), ...session];
     const [hash = '', fingerprint = ''] = value(first, 'a=fingerprint:').split(' ');
     const sources: LocalSource[] = [];
-    for (const slot of slots.filter(candidate => candidate.role === 'send')) {
+    for (const slot of slots.filter((candidate) => candidate.role === 'send')) {
         const lines = sectionOf(sdp, slot.mid);
         const found = ssrcs(lines);
         if (found.ssrcs.length === 0) continue;
         const letter = slot.kind === 'audio' ? 'a' : 'v';
         const track = value(lines, 'a=msid:').split(' ')[1] || `${slot.kind}-track`;
         sources.push({
-            kind: slot.kind, name: `${endpoint}-${letter}0`, msid: `${endpoint}-${slot.kind}-0 ${track}`, ...found,
+            kind: slot.kind,
+            name: `${endpoint}-${letter}0`,
+            msid: `${endpoint}-${slot.kind}-0 ${track}`,
+            ...found,
         });
     }
     return { ufrag: value(first, 'a=ice-ufrag:'), pwd: value(first, 'a=ice-pwd:'), hash, fingerprint, sources };

@@ -1,7 +1,9 @@
 // The media session with the bridge: one RTCPeerConnection that answers the focus's offer.
 
-import type { Kind, LocalAnswer, Offer, RemoteSource } from './jingle';
-import { localAnswer, remoteDescription, withSimulcast, type Slot } from './sdp';
+import type { LocalAnswer } from './accept';
+import type { Credentials, FreshTransport, Kind, Offer } from './offer';
+import { localAnswer, remoteDescription, type Slot, withSimulcast } from './sdp';
+import type { RemoteSource } from './sources';
 
 export interface SessionEvents {
     /** A stream of somebody else can be shown now. */
@@ -10,66 +12,115 @@ export interface SessionEvents {
     state(state: RTCPeerConnectionState): void;
 }
 
-/** Random SSRCs for the simulcast layers: any value but 0 will do (RFC 3550 §8). */
-function randomSsrcs(count: number): number[] {
-    return [...crypto.getRandomValues(new Uint32Array(count))].map(ssrc => ssrc || 1);
+export type SentTrack = (kind: Kind) => MediaStreamTrack | null;
+
+/** What a call needs of a session; tests have one without media. */
+export interface Session {
+    /** Answer the offer, sending what `sent` says at the time; `endpoint` names our sources. */
+    accept(sent: SentTrack, endpoint: string): Promise<LocalAnswer>;
+    add(sources: RemoteSource[]): Promise<void>;
+    remove(gone: (source: RemoteSource) => boolean): Promise<void>;
+    /** Send what `sent` says now. No renegotiation: the SSRC stays. */
+    send(kind: Kind, sent: SentTrack): Promise<void>;
+    /** Go on with the bridge's new side of ICE; what comes out is ours. */
+    restartIce(fresh: FreshTransport): Promise<Credentials>;
+    close(): void;
 }
 
-export class MediaSession {
-    readonly offer: Offer;
+/** m-lines are never given back (RFC 8829 §5.2): this is what one session may come to. */
+const MAX_SLOTS = 400;
+
+const LAYERS = 3;
+
+/** Firefox sends layers that are asked for by name; the others those whose SSRCs are written into the answer. */
+const layersByName = () => navigator.userAgent.includes('Firefox/');
+
+/** SSRC and retransmission SSRC of the simulcast layers beyond the first: any value but 0 (RFC 3550 §8). */
+function moreLayers(): number[][] {
+    const pair = () => [...crypto.getRandomValues(new Uint32Array(2))].map((ssrc) => ssrc || 1);
+    return Array.from({ length: LAYERS - 1 }, pair);
+}
+
+export class MediaSession implements Session {
     private readonly connection: RTCPeerConnection;
-    private readonly events: SessionEvents;
-    private readonly slots: Slot[] = [];
-    private readonly layers = randomSsrcs(4);
+    private slots: Slot[] = [];
+    private readonly layers = moreLayers();
+    private readonly byName = layersByName();
     private version = 0;
-    private queue: Promise<void> = Promise.resolve();
+    private queue: Promise<unknown> = Promise.resolve();
     private closed = false;
 
-    constructor(offer: Offer, iceServers: RTCIceServer[], events: SessionEvents) {
-        this.offer = offer;
-        this.events = events;
+    constructor(
+        private offer: Offer,
+        iceServers: RTCIceServer[],
+        private readonly events: SessionEvents,
+    ) {
         this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
         this.connection.onconnectionstatechange = () => {
             if (!this.closed) events.state(this.connection.connectionState);
         };
-        for (const media of offer.media) {
-            this.slots.push({ mid: String(this.slots.length), kind: media.kind, role: 'send', source: null });
+        for (const { kind } of offer.media) {
+            this.slots.push({ mid: String(this.slots.length), kind, role: 'send', source: null });
         }
-        this.place(offer.sources);
     }
 
-    /** Answer the offer with these tracks (null = nothing yet, but ready to send). */
-    async accept(tracks: Record<Kind, MediaStreamTrack | null>, endpoint: string): Promise<LocalAnswer> {
-        await this.connection.setRemoteDescription({ type: 'offer', sdp: this.describe() });
-        for (const slot of this.slots.filter(candidate => candidate.role === 'send')) {
-            const transceiver = this.transceiver(slot);
-            if (!transceiver) continue;
-            transceiver.direction = 'sendonly';
-            await transceiver.sender.replaceTrack(tracks[slot.kind]);
-        }
-        const sdp = await this.answer();
-        this.announce();
-        return localAnswer(sdp, this.slots, endpoint);
+    accept(sent: SentTrack, endpoint: string): Promise<LocalAnswer> {
+        return this.inTurn(async () => {
+            const before = this.copy();
+            try {
+                this.place(this.offer.sources);
+                await this.describe();
+            } catch {
+                // A stream that the browser refuses must not keep us out of the meeting.
+                this.slots = before;
+                await this.describe();
+            }
+            for (const slot of this.slots.filter((candidate) => candidate.role === 'send')) {
+                const transceiver = this.transceiver(slot);
+                if (!transceiver) continue;
+                transceiver.direction = 'sendonly';
+                await transceiver.sender.replaceTrack(sent(slot.kind));
+            }
+            const sdp = await this.answer();
+            this.announce();
+            return localAnswer(sdp, this.slots, endpoint);
+        });
     }
 
-    /** Streams of others that came. */
+    /** Streams of others that came: all at once; one by one when that fails, so that a bad one stands alone. */
     add(sources: RemoteSource[]): Promise<void> {
-        return this.renegotiate(() => this.place(sources));
+        return this.inTurn(async () => {
+            if (await this.renegotiated(() => this.place(sources))) return;
+            for (const source of sources) await this.renegotiated(() => this.place([source]));
+        });
     }
 
     /** Streams that went: those for which `gone` holds. */
     remove(gone: (source: RemoteSource) => boolean): Promise<void> {
-        return this.renegotiate(() => {
-            for (const slot of this.slots) {
-                if (slot.source && gone(slot.source)) slot.source = null;
-            }
+        return this.inTurn(async () => {
+            if (!this.slots.some((slot) => slot.source && gone(slot.source))) return;
+            await this.renegotiated(() => {
+                for (const slot of this.slots) if (slot.source && gone(slot.source)) slot.source = null;
+            });
         });
     }
 
-    /** Send this track from now on, or nothing. No renegotiation: the SSRC stays. */
-    async send(kind: Kind, track: MediaStreamTrack | null): Promise<void> {
-        const slot = this.slots.find(candidate => candidate.role === 'send' && candidate.kind === kind);
-        await (slot && this.transceiver(slot)?.sender.replaceTrack(track));
+    send(kind: Kind, sent: SentTrack): Promise<void> {
+        return this.inTurn(async () => {
+            const slot = this.slots.find((candidate) => candidate.role === 'send' && candidate.kind === kind);
+            await (slot && this.transceiver(slot)?.sender.replaceTrack(sent(kind)));
+        });
+    }
+
+    restartIce(fresh: FreshTransport): Promise<Credentials> {
+        return this.inTurn(async () => {
+            const { ufrag, pwd, candidates } = fresh;
+            const { transport } = this.offer;
+            this.offer = { ...this.offer, transport: { ...transport, ufrag, pwd, candidates } };
+            await this.describe();
+            const { ufrag: ownUfrag, pwd: ownPwd } = localAnswer(await this.answer(), this.slots, '');
+            return { ufrag: ownUfrag, pwd: ownPwd };
+        });
     }
 
     close(): void {
@@ -77,42 +128,66 @@ export class MediaSession {
         this.connection.close();
     }
 
+    /** One after another: a description may not change while another one is being set. */
+    private inTurn<T>(step: () => Promise<T>): Promise<T> {
+        const done = this.queue.then(() => {
+            if (this.closed) throw new Error('the session is closed');
+            return step();
+        });
+        this.queue = done.catch(() => {});
+        return done;
+    }
+
+    /** Change the slots and tell the browser; when it refuses, all is as before and the answer is false. */
+    private async renegotiated(change: () => void): Promise<boolean> {
+        const before = this.copy();
+        try {
+            change();
+            await this.describe();
+        } catch (error) {
+            console.warn('the browser refuses a stream', error);
+            this.slots = before;
+            return false;
+        }
+        await this.answer();
+        this.announce();
+        return true;
+    }
+
+    private copy(): Slot[] {
+        return this.slots.map((slot) => ({ ...slot }));
+    }
+
     private place(sources: RemoteSource[]): void {
         for (const source of sources) {
-            if (this.slots.some(slot => slot.source?.ssrc === source.ssrc)) continue;
-            const free = this.slots.find(slot => slot.role === 'receive' && slot.kind === source.kind && !slot.source);
+            const ssrcs = [source.ssrc, source.rtx].filter((ssrc) => ssrc !== null);
+            const taken = ({ source: other }: Slot) =>
+                other && ssrcs.some((ssrc) => ssrc === other.ssrc || ssrc === other.rtx);
+            const { kind } = source;
+            if (this.slots.some(taken) || !this.offer.media.some((media) => media.kind === kind)) continue;
+            const free = this.slots.find((slot) => slot.role === 'receive' && slot.kind === kind && !slot.source);
             if (free) free.source = source;
-            else this.slots.push({ mid: String(this.slots.length), kind: source.kind, role: 'receive', source });
+            else if (this.slots.length < MAX_SLOTS) {
+                this.slots.push({ mid: String(this.slots.length), kind, role: 'receive', source });
+            }
         }
     }
 
-    private describe(): string {
-        return remoteDescription(this.offer, this.slots, ++this.version);
+    private async describe(): Promise<void> {
+        const sdp = remoteDescription(this.offer, this.slots, ++this.version, this.byName);
+        await this.connection.setRemoteDescription({ type: 'offer', sdp });
     }
 
     private transceiver(slot: Slot): RTCRtpTransceiver | undefined {
-        return this.connection.getTransceivers().find(candidate => candidate.mid === slot.mid);
+        return this.connection.getTransceivers().find((candidate) => candidate.mid === slot.mid);
     }
 
     private async answer(): Promise<string> {
         const answer = await this.connection.createAnswer();
-        const video = this.slots.find(slot => slot.role === 'send' && slot.kind === 'video');
-        const sdp = video ? withSimulcast(answer.sdp ?? '', video.mid, this.layers) : answer.sdp ?? '';
+        const video = !this.byName && this.slots.find((slot) => slot.role === 'send' && slot.kind === 'video');
+        const sdp = video ? withSimulcast(answer.sdp ?? '', video.mid, this.layers) : (answer.sdp ?? '');
         await this.connection.setLocalDescription({ type: 'answer', sdp });
         return sdp;
-    }
-
-    /** Changes of the remote description go one after another; one that fails doesn't stop the next. */
-    private renegotiate(change: () => void): Promise<void> {
-        const step = async () => {
-            if (this.closed) return;
-            change();
-            await this.connection.setRemoteDescription({ type: 'offer', sdp: this.describe() });
-            await this.answer();
-            this.announce();
-        };
-        this.queue = this.queue.then(step, step);
-        return this.queue;
     }
 
     private announce(): void {

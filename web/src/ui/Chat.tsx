@@ -1,28 +1,52 @@
 import { useEffect, useRef } from 'preact/hooks';
+import type { ChatLine } from '../meeting/chat';
 import type { Meeting } from '../meeting/meeting';
+import { Panel } from './Panel';
+
+function Line({ line }: { line: ChatLine }) {
+    const time = line.at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+    return (
+        <li>
+            <bdi class="who">{line.own ? 'You' : line.name}</bdi> <time dateTime={line.at.toISOString()}>{time}</time>
+            <p dir="auto">{line.text}</p>
+        </li>
+    );
+}
 
 /** The chat of the room. */
-export function Chat({ meeting }: { meeting: Meeting }) {
+export function Chat({ meeting, close }: { meeting: Meeting; close: () => void }) {
     const list = useRef<HTMLOListElement>(null);
-    const lines = meeting.chat.value;
-    useEffect(() => list.current?.lastElementChild?.scrollIntoView(), [lines]);
+    const lines = meeting.chat.lines.value;
+    useEffect(() => {
+        list.current?.lastElementChild?.scrollIntoView({ block: 'nearest' });
+    }, [lines]);
+    useEffect(() => {
+        meeting.chat.show(true);
+        return () => meeting.chat.show(false);
+    }, [meeting]);
     const send = (event: SubmitEvent) => {
         event.preventDefault();
         const form = event.currentTarget as HTMLFormElement;
-        const text = String(new FormData(form).get('text')).trim();
-        if (text) meeting.say(text);
+        meeting.say(String(new FormData(form).get('text')));
         form.reset();
     };
     return (
-        <section class="panel" aria-label="Chat">
-            <h2>Chat</h2>
-            <ol ref={list} class="chat" aria-live="polite">
-                {lines.map(line => <li key={line.key}><b>{line.own ? 'You' : line.name}</b> {line.text}</li>)}
-            </ol>
+        <Panel id="chat" title="Chat" close={close}>
+            <div class="scroll" role="log" aria-label="What was said" tabIndex={0}>
+                <ol ref={list}>
+                    {lines.map((line) => (
+                        <Line key={line.key} line={line} />
+                    ))}
+                </ol>
+            </div>
             <form onSubmit={send}>
-                <label>Message <input name="text" maxLength={4000} autoComplete="off" /></label>
-                <button type="submit">Send</button>
+                <label>
+                    Message <input name="text" maxLength={4000} autoComplete="off" data-first />
+                </label>
+                <button type="submit" disabled={meeting.phase.value !== 'joined'}>
+                    Send
+                </button>
             </form>
-        </section>
+        </Panel>
     );
 }

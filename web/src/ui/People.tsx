@@ -1,32 +1,125 @@
-import type { Meeting, Participant } from '../meeting/meeting';
-import type { Kind } from '../meeting/jingle';
+import { useState } from 'preact/hooks';
+import type { Meeting } from '../meeting/meeting';
+import type { Participant } from '../meeting/roster';
+import { rememberName } from './own_name';
+import { Panel } from './Panel';
+import { refusal } from './words';
 
-function Row({ person, meeting }: { person: Participant; meeting: Meeting }) {
-    const name = person.name || person.id;
-    const mute = (kind: Kind) => void meeting.muteOther(person.id, kind).catch(() => {});
+/** Does something for a moderator and tells when it is refused. */
+type Attempt = (action: Promise<void>) => void;
+
+function Actions({
+    person,
+    name,
+    meeting,
+    attempt,
+}: {
+    person: Participant;
+    name: string;
+    meeting: Meeting;
+    attempt: Attempt;
+}) {
+    const { id, audioMuted, videoMuted } = person;
+    return (
+        <span class="actions">
+            {!audioMuted && (
+                <button
+                    type="button"
+                    aria-label={`Mute ${name}`}
+                    onClick={() => attempt(meeting.muteOther(id, 'audio'))}
+                >
+                    Mute
+                </button>
+            )}
+            {!videoMuted && (
+                <button
+                    type="button"
+                    aria-label={`Stop camera of ${name}`}
+                    onClick={() => attempt(meeting.muteOther(id, 'video'))}
+                >
+                    Stop camera
+                </button>
+            )}
+            <button type="button" aria-label={`Remove ${name}`} onClick={() => attempt(meeting.kick(id))}>
+                Remove
+            </button>
+        </span>
+    );
+}
+
+function OwnRow({ meeting }: { meeting: Meeting }) {
+    const [editing, setEditing] = useState(false);
+    const name = meeting.displayName.value;
+    const rename = (event: SubmitEvent) => {
+        event.preventDefault();
+        meeting.rename(String(new FormData(event.currentTarget as HTMLFormElement).get('name')));
+        rememberName(meeting.displayName.value);
+        setEditing(false);
+    };
+    if (editing) {
+        return (
+            <li>
+                <form onSubmit={rename}>
+                    <label>
+                        Your name{' '}
+                        <input
+                            name="name"
+                            maxLength={60}
+                            defaultValue={name}
+                            autofocus
+                            ref={(input) => input?.focus()}
+                        />
+                    </label>
+                    <button type="submit">Save</button>
+                </form>
+            </li>
+        );
+    }
     return (
         <li>
-            <span>{name}{person.moderator && <small> moderator</small>}</span>
-            {meeting.moderator.value && (
-                <span class="actions">
-                    {!person.audioMuted && <button type="button" aria-label={`Mute ${name}`} onClick={() => mute('audio')}>Mute</button>}
-                    {!person.videoMuted && <button type="button" aria-label={`Stop camera of ${name}`} onClick={() => mute('video')}>Stop camera</button>}
-                    <button type="button" aria-label={`Remove ${name}`} onClick={() => void meeting.kick(person.id).catch(() => {})}>Remove</button>
-                </span>
-            )}
+            <span>
+                <bdi>{name}</bdi> (you){meeting.moderator.value && <small> moderator</small>}
+            </span>
+            <span class="actions">
+                <button type="button" onClick={() => setEditing(true)}>
+                    Change name
+                </button>
+            </span>
         </li>
     );
 }
 
 /** Who is here; moderators can mute and remove. */
-export function People({ meeting, name }: { meeting: Meeting; name: string }) {
+export function People({ meeting, close }: { meeting: Meeting; close: () => void }) {
+    const [refused, setRefused] = useState('');
+    const attempt: Attempt = (action) => {
+        setRefused('');
+        action.catch((error: unknown) => setRefused(refusal(error)));
+    };
     return (
-        <section class="panel" aria-label="Participants">
-            <h2>Participants</h2>
+        <Panel id="people" title="Participants" close={close}>
+            {refused && (
+                <p class="refused" role="alert">
+                    {refused}
+                </p>
+            )}
             <ul>
-                <li><span>{name} (you){meeting.moderator.value && <small> moderator</small>}</span></li>
-                {meeting.participants.value.map(person => <Row key={person.id} person={person} meeting={meeting} />)}
+                <OwnRow meeting={meeting} />
+                {meeting.roster.participants.value.map((person) => {
+                    const name = person.name || person.id;
+                    return (
+                        <li key={person.id}>
+                            <span>
+                                <bdi>{name}</bdi>
+                                {person.moderator && <small> moderator</small>}
+                            </span>
+                            {meeting.moderator.value && (
+                                <Actions person={person} name={name} meeting={meeting} attempt={attempt} />
+                            )}
+                        </li>
+                    );
+                })}
             </ul>
-        </section>
+        </Panel>
     );
 }

@@ -1,0 +1,87 @@
+// Presence in the room (XEP-0045) read as data: who is here, who went and why, what the focus says.
+
+import { stanzaError } from './link';
+import { NS } from './namespaces';
+import { cleanName } from './text';
+import { attribute, child, children, textOf } from './xml';
+
+export interface Occupant {
+    id: string;
+    name: string;
+    moderator: boolean;
+    audioMuted: boolean;
+    videoMuted: boolean;
+}
+
+export type Departure = 'left' | 'kicked' | 'banned' | 'destroyed' | 'members-only' | 'shutdown' | 'technical';
+
+export type RoomPresence =
+    | { type: 'error'; condition: string }
+    | { type: 'gone'; id: string; self: boolean; why: Departure }
+    | { type: 'here'; occupant: Occupant; self: boolean; jid: string; bridgeMissing: boolean };
+
+/** A nick that is longer is nobody's endpoint. */
+const ID_LENGTH = 128;
+const SOURCE_INFO_LENGTH = 20_000;
+
+/** Read a presence stanza of `room`; null when it is from elsewhere or names nobody. */
+export function readPresence(stanza: Element, room: string): RoomPresence | null {
+    const from = attribute(stanza, 'from');
+    const type = attribute(stanza, 'type');
+    if (type === 'error' && (from === room || from.startsWith(`${room}/`))) {
+        return { type: 'error', condition: stanzaError(stanza).condition };
+    }
+    const id = from.slice(room.length + 1);
+    if (!from.startsWith(`${room}/`) || !id || id.length > ID_LENGTH) return null;
+    const user = child(stanza, 'x', NS.mucUser);
+    const codes = children(user, 'status').map((status) => attribute(status, 'code'));
+    const self = codes.includes('110');
+    if (type === 'unavailable') return { type: 'gone', id, self, why: departure(user, codes) };
+    if (type) return null;
+    const item = child(user, 'item');
+    const muted = mutedSources(stanza);
+    const occupant = {
+        id,
+        name: cleanName(textOf(stanza, 'nick', NS.nick)),
+        moderator: attribute(item, 'role') === 'moderator',
+        audioMuted: muted('a', 'audiomuted'),
+        videoMuted: muted('v', 'videomuted'),
+    };
+    const bridgeMissing = child(stanza, 'bridgeNotAvailable') !== null;
+    return { type: 'here', occupant, self, jid: attribute(item, 'jid'), bridgeMissing };
+}
+
+/** Status codes of XEP-0045 §15.6.2; a technical problem (333) may be told beside 307 and is no kick. */
+function departure(user: Element | null, codes: string[]): Departure {
+    if (child(user, 'destroy')) return 'destroyed';
+    if (codes.includes('333')) return 'technical';
+    if (codes.includes('332')) return 'shutdown';
+    if (codes.includes('301')) return 'banned';
+    if (codes.includes('321') || codes.includes('322')) return 'members-only';
+    return codes.includes('307') ? 'kicked' : 'left';
+}
+
+/** How a presence says what its owner mutes: SourceInfo, else the older elements; nothing said = muted. */
+function mutedSources(stanza: Element): (letter: 'a' | 'v', element: string) => boolean {
+    const sources = sourceInfo(textOf(stanza, 'SourceInfo'));
+    return (letter, element) => {
+        const own = sources.filter(([name]) => new RegExp(`-${letter}\\d+$`).test(name));
+        if (own.length > 0) return own.every(([, muted]) => muted);
+        return textOf(stanza, element) !== 'false';
+    };
+}
+
+/** Names of sources and whether they are muted; what cannot be read says nothing. */
+function sourceInfo(text: string): [string, boolean][] {
+    if (!text || text.length > SOURCE_INFO_LENGTH) return [];
+    try {
+        const found: unknown = JSON.parse(text);
+        if (typeof found !== 'object' || found === null) return [];
+        return Object.entries(found).map(([name, source]) => [
+            name,
+            (source as { muted?: unknown } | null)?.muted !== false,
+        ]);
+    } catch {
+        return [];
+    }
+}
