@@ -1,4 +1,4 @@
-"""What the browser tests share: one deployment, one Chromium, the pages of foreign libraries."""
+"""What the browser tests share: one deployment, one Chromium, one Firefox, the pages of foreign libraries."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.dev_server import DevServer
+from tests.e2e.firefox import Firefox
+from tests.e2e.firefox import firefox as started_firefox
 from tests.e2e.harness import Meeting, chromium, library_pages
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def firefox() -> AsyncIterator[Firefox]:
+    async with started_firefox() as opened:
         yield opened
 
 

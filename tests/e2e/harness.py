@@ -1,9 +1,11 @@
-"""Drives meetings in real Chromium tabs: our own page and an unchanged build of lib-jitsi-meet alike."""
+"""Drives meetings in real browser tabs: our own page and unchanged builds of lib-jitsi-meet alike."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,6 +32,12 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 Endpoints = dict[str, Any]
+MUTE_BUTTONS = {
+    ("audio", True): "Mute microphone",
+    ("audio", False): "Unmute microphone",
+    ("video", True): "Stop camera",
+    ("video", False): "Start camera",
+}
 
 
 def room_name() -> str:
@@ -49,16 +57,16 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def library_pages() -> AsyncIterator[str]:
+async def library_pages(listener: socket.socket | None = None) -> AsyncIterator[str]:
     """Serves the pages made with foreign libraries; yields their base address."""
     application = web.Application()
     application.router.add_static("/pages", HERE / "pages")
     application.router.add_static("/modules", HERE / "node_modules")
     runner = web.AppRunner(application)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.SockSite(runner, listener or socket.create_server(("127.0.0.1", 0))).start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield "http://{}:{}".format(*runner.addresses[0])
     finally:
         await runner.cleanup()
 
@@ -76,18 +84,35 @@ async def eventually(what: str, holds: Callable[[], Awaitable[Any]], timeout_s: 
     raise AssertionError(f"not within {timeout_s:g} s: {what}; last seen: {last!r}")
 
 
-@dataclass
-class Tab:
-    """One participant: `kind` is "page" (carillon's own) or "lyno" (lib-jitsi-meet)."""
+class Participant(ABC):
+    """One tab of any browser: `kind` is "page" (carillon's own), "lyno" or "solyd" (lib-jitsi-meet)."""
 
     kind: str
-    page: Page
-    context: BrowserContext
     log: list[str]
+
+    @abstractmethod
+    async def evaluate(self, script: str, argument: Any = None) -> Any:
+        """The value of an expression in the page; of a function called with `argument` where one is given."""
+
+    @abstractmethod
+    async def go(self, address: str) -> None:
+        """Load a page."""
+
+    @abstractmethod
+    async def press(self, button: str) -> None:
+        """Wait for the button of this name and click it."""
+
+    @abstractmethod
+    async def fill(self, field: str, text: str) -> None:
+        """Wait for the field of this label and type into it."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the tab as a person would."""
 
     async def data(self, name: str) -> str:
         """The value of a data attribute of the body ("" = absent)."""
-        return str(await self.page.evaluate("name => document.body.dataset[name] ?? ''", name))
+        return str(await self.evaluate("name => document.body.dataset[name] ?? ''", name))
 
     async def joined(self) -> str:
         """Wait until the tab is in the room; returns its endpoint id."""
@@ -114,12 +139,12 @@ class Tab:
 
     async def received(self) -> dict[str, dict[str, Any]]:
         """What arrives from each of the others (see pages/probe.js)."""
-        result: dict[str, dict[str, Any]] = await self.page.evaluate("window.received()")
+        result: dict[str, dict[str, Any]] = await self.evaluate("window.received()")
         return result
 
     async def sending(self) -> dict[str, Any]:
         """Bandwidth estimate and candidate types of this tab's own connection."""
-        result: dict[str, Any] = await self.page.evaluate("window.sending()")
+        result: dict[str, Any] = await self.evaluate("window.sending()")
         return result
 
     async def sees_and_hears(self, others: set[str], timeout_s: float = 40.0) -> None:
@@ -141,32 +166,66 @@ class Tab:
 
     async def story(self) -> str:
         """What the tab has to tell when a test fails."""
-        events = await self.page.evaluate("JSON.stringify(window.meeting?.events ?? [])")
+        events = await self.evaluate("JSON.stringify(window.meeting?.events ?? [])")
         return f"[{self.kind}] state={await self.data('state')} events={events}\n" + "\n".join(self.log[-40:])
 
     async def call(self, method: str, *arguments: Any) -> Any:
         """Do what a person would do with a library's page: `mute`, `muteOther`, `remove`, `chat`, `leave`."""
-        return await self.page.evaluate(
-            f"arguments => window.meeting.{method}(...arguments)", list(arguments)
-        )
+        return await self.evaluate(f"values => window.meeting.{method}(...values)", list(arguments))
+
+    async def mute(self, kind: str, muted: bool) -> None:
+        """Mute or unmute as a person would."""
+        if self.kind == "page":
+            await self.press(MUTE_BUTTONS[kind, muted])
+        else:
+            await self.call("mute", kind, muted)
+
+    async def sees_muted(self, who: str, kind: str, muted: bool) -> None:
+        """Wait until this tab shows that `who` is muted, or is not."""
+
+        async def seen() -> bool:
+            return bool((await self.received())[who][f"{kind}Muted"] == str(muted).lower())
+
+        await eventually(f"{self.kind} sees {who} {kind} muted={muted}", seen, 10)
+
+
+@dataclass
+class Tab(Participant):
+    """A tab of Chromium."""
+
+    kind: str
+    page: Page
+    context: BrowserContext
+    log: list[str]
+
+    async def evaluate(self, script: str, argument: Any = None) -> Any:
+        return await self.page.evaluate(script, argument)
+
+    async def go(self, address: str) -> None:
+        await self.page.goto(address)
+
+    async def press(self, button: str) -> None:
+        await self.page.get_by_role("button", name=button, exact=True).click()
+
+    async def fill(self, field: str, text: str) -> None:
+        await self.page.get_by_label(field).fill(text)
 
     async def close(self) -> None:
-        """Close the tab as a person would."""
         await self.context.close()
 
 
 @dataclass
 class Meeting:
-    """Opens tabs of either kind in rooms of one deployment."""
+    """Opens tabs of any kind in rooms of one deployment."""
 
     browser: Browser
     endpoints: Endpoints
     library: str
 
     async def open(self, kind: str, room: str, name: str = "", script: str = "", **options: str) -> Tab:
-        """Open a tab that joins `room`, `script` running before its page.
+        """Open a tab of Chromium that joins `room`, `script` running before its page.
 
-        `options` go to the probe: noise=1280x720, ice=relay-tcp, height=720.
+        `options` go to the probe: noise=1280x720, camera=640x360, ice=relay-tcp, height=720.
         """
         context = await self.browser.new_context(
             permissions=["camera", "microphone"], ignore_https_errors=True
@@ -179,15 +238,21 @@ class Meeting:
         page.on("console", lambda message: log.append(f"{message.type}: {message.text}"[:400]))
         page.on("pageerror", lambda error: log.append(f"pageerror: {error}"[:400]))
         tab = Tab(kind, page, context, log)
-        await page.goto(self.address(kind, room, name or kind, options))
-        if kind == "page":
-            await page.get_by_label("Your name").fill(name or kind)
-            await page.get_by_role("button", name="Join").click()
+        await self.enter(tab, room, name, **options)
         return tab
+
+    async def enter(self, tab: Participant, room: str, name: str = "", **options: str) -> None:
+        """Have a tab of any browser join `room`."""
+        await tab.go(self.address(tab.kind, room, name or tab.kind, options))
+        if tab.kind == "page":
+            await tab.fill("Your name", name or tab.kind)
+            await tab.press("Join")
 
     def address(self, kind: str, room: str, name: str, options: dict[str, str]) -> str:
         """Where a tab of that kind finds the room."""
         if kind == "page":
             return f"{self.endpoints['http']}/{room}?{urlencode(options)}"
         known = {key: self.endpoints[key] for key in ("domain", "guest_domain", "muc", "focus", "websocket")}
-        return f"{self.library}/pages/lyno.html?{urlencode({**known, 'room': room, 'name': name, **options})}"
+        return (
+            f"{self.library}/pages/{kind}.html?{urlencode({**known, 'room': room, 'name': name, **options})}"
+        )

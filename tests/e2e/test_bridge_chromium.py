@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page
 
 from bridge.main import Bridge, make_router
 from carillon.settings import BridgeSettings
+from carillon.settings_rules import Addresses
 from tests.e2e.harness import chromium
 
 PAGE = """<!doctype html><title>tab</title><script>
@@ -171,8 +172,8 @@ async def bench() -> AsyncIterator[Bench]:
     settings = BridgeSettings(
         rest="127.0.0.1:0",
         control="",
-        address="127.0.0.1",
-        advertise="",
+        address=Addresses(("127.0.0.1",)),
+        advertise=Addresses(),
         port=0,
         websocket_url="ws://127.0.0.1/colibri-ws",
         max_endpoints=10,

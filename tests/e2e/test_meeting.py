@@ -6,32 +6,11 @@ import asyncio
 
 import pytest
 
-from tests.e2e.harness import Meeting, Tab, eventually, room_name
+from tests.e2e.harness import Meeting, eventually, room_name
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 
 MIXES = [("page", "page", "page"), ("lyno", "lyno", "lyno"), ("page", "lyno", "lyno")]
-
-
-async def mute(tab: Tab, kind: str, muted: bool) -> None:
-    """Mute or unmute as a person would."""
-    if tab.kind == "lyno":
-        await tab.call("mute", kind, muted)
-        return
-    labels = {
-        ("audio", True): "Mute microphone",
-        ("audio", False): "Unmute microphone",
-        ("video", True): "Stop camera",
-        ("video", False): "Start camera",
-    }
-    await tab.page.get_by_role("button", name=labels[kind, muted], exact=True).click()
-
-
-async def sees_muted(tab: Tab, who: str, kind: str, muted: bool) -> None:
-    async def seen() -> bool:
-        return bool((await tab.received())[who][f"{kind}Muted"] == str(muted).lower())
-
-    await eventually(f"{tab.kind} sees {who} {kind} muted={muted}", seen, 10)
 
 
 @pytest.mark.parametrize("mix", MIXES, ids="+".join)
@@ -48,8 +27,8 @@ async def test_three_tabs_see_and_hear_each_other(meeting: Meeting, mix: tuple[s
 
     for kind in ("audio", "video"):
         for muted in (True, False):
-            await mute(first, kind, muted)
-            await asyncio.gather(*(sees_muted(tab, ids[0], kind, muted) for tab in tabs[1:]))
+            await first.mute(kind, muted)
+            await asyncio.gather(*(tab.sees_muted(ids[0], kind, muted) for tab in tabs[1:]))
     await asyncio.gather(*(tab.sees_and_hears(set(ids) - {own}) for tab, own in zip(tabs, ids, strict=True)))
 
     await second.close()
@@ -77,7 +56,7 @@ async def test_a_moderator_mutes_and_removes(meeting: Meeting, chair: str, guest
         await moderator.page.get_by_role("button", name="Mute guest").click()
     else:
         await moderator.call("muteOther", target, "audio")
-    await sees_muted(moderator, target, "audio", True)
+    await moderator.sees_muted(target, "audio", True)
 
     if chair == "page":
         await moderator.page.get_by_role("button", name="Remove guest").click()

@@ -33,6 +33,28 @@ HTMLMediaElement.prototype.play = function () {
     return held ? Promise.reject(new DOMException('gesture', 'NotAllowedError')) : play.call(this);
 };
 """
+# A network that swallows, from `silence()` on, what is sent, without closing anything; new connections work.
+SWALLOW = """
+const send = WebSocket.prototype.send;
+const used = new Set();
+const silent = new Set();
+window.silence = () => { for (const socket of used) silent.add(socket); };
+WebSocket.prototype.send = function (data) {
+    used.add(this);
+    if (!silent.has(this)) send.call(this, data);
+};
+window.said = [];
+const note = () => window.said.push(document.querySelector('[role=alert]')?.textContent ?? '');
+new MutationObserver(note).observe(document, { childList: true, subtree: true });
+"""
+# A client that asks to mute somebody who is not there.
+WRONG_MUTE = """
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) {
+    send.call(this, String(data).replace(/(<mute [^>]*jid="[^"/]*\\/)[^"]*/, '$1nobody'));
+};
+"""
+NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', { value: undefined });"
 
 
 def test_the_page_is_small_enough_for_a_phone() -> None:
@@ -98,6 +120,55 @@ async def test_a_lost_server_is_said_and_the_page_joins_again_by_itself(
 
 
 @BROWSER
+async def test_a_network_that_is_silent_is_noticed_without_a_close(meeting: Meeting) -> None:
+    tab = await meeting.open("page", room_name(), "Ann", script=SWALLOW)
+    before = await tab.joined()
+    await tab.page.evaluate("window.silence(); dispatchEvent(new Event('offline'))")
+    await tab.joined_again(before)
+    said = await tab.page.evaluate("window.said.join()")  # it may have been there for a blink
+    assert "connection to the server is lost" in said
+    await expect(tab.page.get_by_role("alert")).to_have_count(0)
+    await tab.close()
+
+
+@BROWSER
+async def test_a_focus_that_dies_leaves_media_alone_and_comes_back(
+    meeting: Meeting, deployment: DevServer
+) -> None:
+    room = room_name()
+    first, second = await meeting.open("page", room, "Ann"), await meeting.open("page", room, "Bob")
+    ids = [await first.joined(), await second.joined()]
+    await first.sees_and_hears({ids[1]})
+    os.kill(deployment.endpoints["pids"]["component"], signal.SIGKILL)
+    await first.page.keyboard.press("c")  # what is said is what tells the room that the focus is gone
+    await first.page.get_by_label("Message").fill("still here?")
+    await first.page.keyboard.press("Enter")
+    alert = first.page.get_by_role("alert")
+    await expect(alert).to_contain_text("meeting service does not answer")
+    await first.sees_and_hears({ids[1]})
+    await expect(alert).to_have_count(0, timeout=20_000)
+    await first.sees_and_hears({ids[1]})
+    assert [await first.data("me"), await second.data("me")] == ids
+    await first.close()
+    await second.close()
+
+
+@BROWSER
+async def test_a_normal_meeting_writes_no_errors_to_the_console(meeting: Meeting) -> None:
+    room = room_name()
+    tabs = [await meeting.open("page", room, name) for name in ("Ann", "Bob")]
+    ids = [await tab.joined() for tab in tabs]
+    await tabs[0].sees_and_hears({ids[1]})
+    for button in ("Stop camera", "Start camera", "Participants", "Chat", "Copy link", "Leave"):
+        await tabs[0].page.get_by_role("button", name=button).click()
+    await expect(tabs[1].page.locator("[data-participant]")).to_have_count(1)
+    loud = [line for tab in tabs for line in tab.log if line.startswith(("error", "warning", "pageerror"))]
+    assert loud == []
+    for tab in tabs:
+        await tab.close()
+
+
+@BROWSER
 async def test_keys_and_link_work_without_a_mouse(meeting: Meeting) -> None:
     room = room_name()
     tab = await meeting.open("page", room, "Ann")
@@ -116,6 +187,66 @@ async def test_keys_and_link_work_without_a_mouse(meeting: Meeting) -> None:
     await expect(tab.page.get_by_role("button", name="Link copied")).to_be_visible()
     assert (await tab.page.evaluate("navigator.clipboard.readText()")).endswith(f"/{room}")
     await tab.close()
+
+
+@BROWSER
+async def test_a_panel_takes_the_focus_and_gives_it_back(meeting: Meeting) -> None:
+    tab = await meeting.open("page", room_name(), "Ann")
+    await tab.joined()
+    chat = tab.page.get_by_role("button", name="Chat")
+    await expect(chat).to_have_attribute("aria-expanded", "false")
+    await chat.focus()
+    await tab.page.keyboard.press("Enter")
+    await expect(tab.page.get_by_label("Message")).to_be_focused()
+    await expect(chat).to_have_attribute("aria-expanded", "true")
+    await tab.page.keyboard.press("Escape")
+    await expect(chat).to_be_focused()
+    await tab.page.keyboard.press("p")
+    await expect(tab.page.get_by_role("region", name="Participants")).to_be_focused()
+    await tab.page.get_by_role("button", name="Close panel").press("Enter")
+    await expect(tab.page.get_by_role("button", name="Participants")).to_be_focused()
+    await tab.close()
+
+
+@BROWSER
+async def test_an_address_can_be_copied_by_hand_where_there_is_no_clipboard(meeting: Meeting) -> None:
+    room = room_name()
+    tab = await meeting.open("page", room, "Ann", script=NO_CLIPBOARD)
+    await tab.joined()
+    await tab.page.get_by_role("button", name="Copy link").click()
+    field = tab.page.get_by_label("Copy this address")
+    await expect(field).to_have_value(f"{meeting.endpoints['http']}/{room}")
+    assert await field.evaluate("field => field.selectionEnd - field.selectionStart") > len(room)
+    await tab.close()
+
+
+@BROWSER
+async def test_names_change_chat_is_counted_and_refusals_are_said(meeting: Meeting) -> None:
+    room = room_name()
+    chair = await meeting.open("page", room, "Ann", script=WRONG_MUTE)
+    await chair.joined()
+    guest = await meeting.open("page", room, "Bob")
+    await guest.joined()
+
+    await guest.page.get_by_role("button", name="Participants").click()
+    await guest.page.get_by_role("button", name="Change name").click()
+    await guest.page.get_by_label("Your name").fill("Bob \u202eeb")
+    await guest.page.keyboard.press("Enter")
+    await expect(chair.page.get_by_role("article", name="Bob eb")).to_be_visible()
+
+    await guest.page.get_by_role("button", name="Chat").click()
+    await guest.page.get_by_label("Message").fill("<b>hello</b>\x07")
+    await guest.page.keyboard.press("Enter")
+    await expect(chair.page.get_by_role("button", name="Chat 1 unread")).to_be_visible()
+    await chair.page.keyboard.press("c")
+    await expect(chair.page.get_by_role("log")).to_contain_text("<b>hello</b>")
+    await expect(chair.page.get_by_role("button", name="Chat", exact=True)).to_be_visible()
+
+    await chair.page.get_by_role("button", name="Participants").click()
+    await chair.page.get_by_role("button", name="Mute Bob eb").click()
+    await expect(chair.page.get_by_role("alert")).to_contain_text("not in the room any more")
+    await chair.close()
+    await guest.close()
 
 
 @BROWSER
@@ -150,6 +281,17 @@ async def test_without_a_room_in_the_address_one_is_chosen(meeting: Meeting) -> 
     await page.get_by_role("button", name="Go").click()
     await page.wait_for_url("**/daily-stand-up")
     await expect(page.get_by_label("Your name")).to_be_visible()
+    await context.close()
+
+
+@BROWSER
+async def test_an_address_that_names_no_room_says_so(meeting: Meeting) -> None:
+    context = await meeting.browser.new_context()
+    page = await context.new_page()
+    await page.goto(meeting.endpoints["http"])
+    await page.get_by_label("Room").fill("@@@")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("names no room")
     await context.close()
 
 

@@ -32,6 +32,15 @@
         }
     };
 
+    // ?camera=640x360: a smaller camera than the page asks for, so that more tabs fit on one machine.
+    const camera = query.get('camera');
+    if (camera && navigator.mediaDevices) {
+        const [width, height] = camera.split('x').map(Number);
+        const devices = navigator.mediaDevices;
+        const original = devices.getUserMedia.bind(devices);
+        devices.getUserMedia = wanted => original({ ...wanted, video: wanted.video && { width, height } });
+    }
+
     // The fake camera compresses to almost nothing: a canvas of noise needs the bits that a real scene needs.
     const noise = query.get('noise');
     if (noise) {

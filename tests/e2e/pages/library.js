@@ -1,8 +1,10 @@
-// A meeting made with an unchanged build of lib-jitsi-meet: what a page of somebody else would do with it.
+// A meeting made with an unchanged build of lib-jitsi-meet (which one, the page says): what a page of somebody else would do with it.
 // The tiles carry the same data attributes as those of carillon's own page, so that tests measure both alike.
 /* global JitsiMeetJS */
 const query = new URLSearchParams(location.search);
 const meeting = (window.meeting = { events: [], localTracks: [], conferenceAnswers: [] });
+// Sources have names: said in one place by older builds, in another one by newer ones.
+const names = { sourceNameSignaling: true, flags: { sourceNameSignaling: true } };
 const note = (event, detail) => meeting.events.push([Math.round(performance.now()), event, detail ?? null]);
 
 function tile(id) {
@@ -56,7 +58,7 @@ function listen(conference) {
 
 async function start() {
     JitsiMeetJS.setLogLevel(JitsiMeetJS.logLevels.WARN);
-    JitsiMeetJS.init({ disableThirdPartyRequests: true, enableAnalyticsLogging: false, sourceNameSignaling: true });
+    JitsiMeetJS.init({ disableThirdPartyRequests: true, enableAnalyticsLogging: false, ...names });
     const connection = new JitsiMeetJS.JitsiConnection(null, null, {
         hosts: {
             domain: query.get('domain'), anonymousdomain: query.get('guest_domain'),
@@ -69,10 +71,10 @@ async function start() {
     connection.addEventListener(JitsiMeetJS.events.connection.CONNECTION_FAILED, reason => { document.body.dataset.state = 'failed'; note('connection-failed', reason); });
     connection.addEventListener(JitsiMeetJS.events.connection.CONNECTION_ESTABLISHED, () => {
         note('connected');
-        const conference = connection.initJitsiConference(query.get('room'), { p2p: { enabled: false }, openBridgeChannel: true });
+        const conference = connection.initJitsiConference(query.get('room'), { p2p: { enabled: false }, openBridgeChannel: true, ...names });
         meeting.conference = conference;
         listen(conference);
-        conference.setDisplayName(query.get('name') ?? 'lyno');
+        conference.setDisplayName(query.get('name'));
         for (const track of meeting.localTracks) conference.addTrack(track);
         conference.join();
         note('join');

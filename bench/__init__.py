@@ -1,0 +1,1 @@
+"""Benchmarks: how carillon compares with the figures that it is held against."""

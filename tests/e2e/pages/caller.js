@@ -1,0 +1,114 @@
+// A plain Jingle client: stanza.js as it is, with a button for everything a test wants to do.
+import { createClient } from 'stanza';
+
+const JMI = 'urn:xmpp:jingle-message:0';
+let client;
+let session;
+let stream;
+const heard = { presence: {}, chat: [], jmi: [], ended: null, events: [] };
+
+function reading(text) {
+    const stanza = new DOMParser().parseFromString(text, 'text/xml').documentElement;
+    if (stanza.localName === 'message') {
+        for (const child of stanza.children) {
+            if (child.namespaceURI === JMI) heard.jmi.push([child.localName, child.getAttribute('id'), stanza.getAttribute('from')]);
+            if (child.localName === 'body') heard.chat.push(child.textContent);
+        }
+    }
+    if (stanza.localName === 'presence') {
+        const caps = [...stanza.children].some(child => child.localName === 'c');
+        heard.presence[stanza.getAttribute('from')] = { type: stanza.getAttribute('type') ?? '', caps };
+    }
+    const reason = stanza.querySelector('jingle[action=session-terminate] > reason');
+    if (reason) heard.ended = [...reason.children].map(child => (child.localName === 'text' ? child.textContent : child.localName));
+    const jingle = stanza.querySelector('jingle');
+    if (jingle) heard.events.push(`${stanza.getAttribute('type')} ${jingle.getAttribute('action')}`);
+    if (stanza.getAttribute('type') === 'error') heard.events.push(text.slice(0, 300));
+}
+
+async function login({ jid, password, server, websocket, anonymous }) {
+    client = createClient({
+        jid, password, server,
+        credentials: anonymous ? undefined : { username: jid.split('@')[0], password },
+        sasl: anonymous ? ['anonymous'] : undefined,
+        resource: 'caller', allowResumption: false, autoReconnect: false,
+        transports: { websocket, bosh: false },
+        jingle: { iceServers: [] },
+    });
+    client.jingle.config.iceServers = [];
+    client.on('raw:incoming', reading);
+    client.on('jingle:terminated', (_, reason) => heard.events.push(`terminated ${JSON.stringify(reason)}`));
+    client.on('disconnected', () => heard.events.push('disconnected'));
+    client.on('auth:failed', () => heard.events.push('auth failed'));
+    const started = new Promise((resolve, reject) => {
+        client.on('session:started', resolve);
+        setTimeout(() => reject(new Error(`no session: ${heard.events}`)), 15000);
+    });
+    client.connect();
+    await started;
+    client.sendPresence({});
+    return client.jid;
+}
+
+async function media(video) {
+    stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: video && { width: 640, height: 360, frameRate: 15 } });
+    return stream;
+}
+
+async function start(to, sid, video) {
+    session = client.jingle.createMediaSession(to, sid, await media(video));
+    client.jingle.on('peerTrackAdded', (_, track, remote) => {
+        const element = document.createElement(track.kind);
+        Object.assign(element, { autoplay: true, srcObject: remote ?? new MediaStream([track]) });
+        document.body.append(element);
+    });
+    await session.start();
+    return session.sid;
+}
+
+async function propose(to, video) {
+    const id = crypto.randomUUID();
+    const descriptions = ['audio', ...(video ? ['video'] : [])].map(kind => `<description xmlns="urn:xmpp:jingle:apps:rtp:1" media="${kind}"/>`);
+    const text = `<message xmlns="jabber:client" type="chat" id="${id}" to="${to}"><propose xmlns="${JMI}" id="${id}">${descriptions.join('')}</propose></message>`;
+    client.transport.socket.send(text);
+    return id;
+}
+
+async function received() {
+    const found = { state: session?.pc.connectionState, ice: session?.pc.iceConnectionState, session: session?.state,
+        frames: 0, packets: 0, energy: 0, audioPackets: 0, sent: 0, sentAudio: 0, ssrcs: { audio: [], video: [] }, width: 0 };
+    for (const one of (await session.pc.getStats()).values()) {
+        if (one.type === 'inbound-rtp') found.ssrcs[one.kind].push(one.ssrc);
+        if (one.type === 'inbound-rtp' && one.kind === 'video') {
+            found.frames += one.framesDecoded;
+            found.packets += one.packetsReceived;
+            found.width = one.frameWidth ?? 0;
+        }
+        if (one.type === 'inbound-rtp' && one.kind === 'audio') {
+            found.audioPackets += one.packetsReceived;
+            found.energy += one.totalAudioEnergy ?? 0;
+        }
+        if (one.type === 'outbound-rtp' && one.kind === 'video') found.sent += one.framesEncoded;
+        if (one.type === 'outbound-rtp' && one.kind === 'audio') found.sentAudio += one.packetsSent;
+    }
+    return found;
+}
+
+window.caller = {
+    heard, login, start, propose, received,
+    info: to => client.getDiscoInfo(to),
+    probe: to => client.sendPresence({ to, type: 'probe' }),
+    subscribe: to => client.sendPresence({ to, type: 'subscribe' }),
+    chat: (to, body) => client.sendMessage({ to, body, type: 'chat' }),
+    mute: kind => {
+        stream.getTracks().filter(track => track.kind === kind).forEach(track => (track.enabled = false));
+        return session.mute('initiator', kind === 'audio' ? '0' : '1');
+    },
+    unmute: kind => {
+        stream.getTracks().filter(track => track.kind === kind).forEach(track => (track.enabled = true));
+        return session.unmute('initiator', kind === 'audio' ? '0' : '1');
+    },
+    hold: () => session.hold(),
+    resume: () => session.resume(),
+    end: () => session.end(),
+};
