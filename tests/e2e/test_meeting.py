@@ -129,6 +129,7 @@ async def test_feedback_lifts_the_estimate_and_a_small_picture_costs_a_third(mee
 
     await wanted(720)
     await eventually("availableOutgoingBitrate above 1 Mb/s", estimated, 15)
+    print(f"availableOutgoingBitrate {(await sender.sending())['estimate'] / 1e6:.1f} Mb/s")
 
     async def large() -> bool:
         return await shown() == 720
@@ -142,6 +143,7 @@ async def test_feedback_lifts_the_estimate_and_a_small_picture_costs_a_third(mee
 
     await eventually("the small layer arrives", small, 15)
     reduced = await bytes_in(5)
+    print(f"in 5 s: {full / 1000:.0f} kB at 720p, {reduced / 1000:.0f} kB at 180p")
     assert reduced * 3 < full, f"{reduced} bytes at 180p, {full} at 720p"
     await sender.close()
     await receiver.close()
