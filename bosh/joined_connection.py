@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import cast
 
@@ -34,7 +35,7 @@ class _Upstream(asyncio.Protocol):
         self._joined.upstream_ended()
 
 
-class JoinedConnection(asyncio.Protocol):
+class JoinedConnection(asyncio.Protocol, ABC):
     """Takes over a client's transport after the HTTP upgrade. What passes through is up to the subclass."""
 
     def __init__(self, transport: asyncio.Transport, lost: Callable[[], None]) -> None:
@@ -48,21 +49,21 @@ class JoinedConnection(asyncio.Protocol):
 
     # for the subclass
 
+    @abstractmethod
     def upstream_made(self) -> None:
         """The connection asked for with `connect_upstream` is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def upstream_failed(self, error: OSError) -> None:
         """It could not be made in time."""
-        raise NotImplementedError
 
+    @abstractmethod
     def upstream_received(self, data: bytes) -> None:
         """Bytes came from the server."""
-        raise NotImplementedError
 
+    @abstractmethod
     def upstream_lost(self) -> None:
         """The server's connection ended, and not because of us."""
-        raise NotImplementedError
 
     def client_lost(self) -> None:
         """The client's connection ended; the server's is closed already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pylibsrtp
@@ -86,26 +87,18 @@ class SrtpSession:
 
     def unprotect_rtp(self, packet: bytes) -> bytes:
         """The RTP packet in `packet`, authenticated and not seen before. Raises SrtpError."""
-        ssrc = packet[8:12]
-        known = ssrc in self._received_sources
-        if not known and len(self._received_sources) >= MAX_RECEIVE_SOURCES:
-            raise SrtpError("sources")
-        try:
-            plain = self._receive.unprotect(packet)
-        except (pylibsrtp.Error, ValueError) as error:
-            raise _refusal(error) from None
-        if not known:
-            self._received_sources.add(ssrc)
-        return plain
+        return self._unprotect(self._receive.unprotect, packet, packet[8:12])
 
     def unprotect_rtcp(self, packet: bytes) -> bytes:
         """The RTCP packet in `packet`, authenticated and not seen before. Raises SrtpError."""
-        ssrc = packet[4:8]
+        return self._unprotect(self._receive.unprotect_rtcp, packet, packet[4:8])
+
+    def _unprotect(self, unprotect: Callable[[bytes], bytes], packet: bytes, ssrc: bytes) -> bytes:
         known = ssrc in self._received_sources
         if not known and len(self._received_sources) >= MAX_RECEIVE_SOURCES:
             raise SrtpError("sources")
         try:
-            plain = self._receive.unprotect_rtcp(packet)
+            plain = unprotect(packet)
         except (pylibsrtp.Error, ValueError) as error:
             raise _refusal(error) from None
         if not known:

@@ -1,16 +1,12 @@
-"""What all tests share: the settings of hypothesis, and imports of `tests.*` helpers."""
+"""What all tests share: the settings of hypothesis, and one running deployment."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-sys.path.insert(0, str(Path(__file__).parent.parent))  # for imports of tests.*
 
 from tests.dev_server import DevServer
 

@@ -10,12 +10,11 @@ from typing import Any
 import structlog
 
 from component.calls.call import Call
+from component.focus import carrying_out
 from component.focus.bridge_client import BridgeClient
-from component.focus.effects import AskBridge, AskPeer, BridgeUnreachable, Effect, Ended, PeerAnswer, Send
+from component.focus.effects import AskBridge, AskPeer, BridgeUnreachable, Effect, Ended, Send
 from component.focus.outbox import Outbox
-from component.link import Link, LinkDown, RequestTimeout, StanzaTooLarge
-from component.stanza import StanzaInvalid
-from component.stanza_error import StanzaError
+from component.link import Link
 
 _log = structlog.get_logger()
 
@@ -48,7 +47,7 @@ class Line:
     def _run(self, effect: Effect) -> None:
         match effect:
             case Send():
-                self._send(effect)
+                carrying_out.send(self._link, effect.stanza)
             case AskPeer():
                 self._spawn(self._ask_peer(effect))
             case AskBridge():
@@ -58,23 +57,8 @@ class Line:
             case _:
                 raise AssertionError("a call answers no conference requests")
 
-    def _send(self, effect: Send) -> None:
-        try:
-            self._link.send(effect.stanza)
-        except (StanzaTooLarge, StanzaInvalid) as error:
-            _log.error("a stanza cannot be sent", error=str(error))
-
     async def _ask_peer(self, effect: AskPeer) -> None:
-        answer: PeerAnswer = None
-        try:
-            answer = await self._link.request(effect.iq, effect.timeout_s)
-        except (StanzaError, LinkDown) as error:
-            answer = error
-        except RequestTimeout:
-            pass
-        except (StanzaTooLarge, StanzaInvalid) as error:
-            _log.error("a request cannot be sent", error=str(error))
-        self._answered(effect, answer)
+        self._answered(effect, await carrying_out.ask_peer(self._link, effect))
 
     async def _ask_bridge(self) -> None:
         """Send the requests one by one, so that the bridge sees them in order."""

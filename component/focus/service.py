@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from carillon.settings import Settings
-from component.focus import metrics
+from component.focus import carrying_out, metrics
 from component.focus.admission import Admission
 from component.focus.bridge_client import BridgeClient
 from component.focus.conference import Conference
@@ -24,14 +24,13 @@ from component.focus.effects import (
     BridgeUnreachable,
     Effect,
     Ended,
-    PeerAnswer,
     Send,
 )
 from component.focus.features import FeatureCache
 from component.focus.occupant import parse_room_presence
 from component.focus.requests import stanza_error
-from component.link import Link, LinkDown, RequestTimeout, StanzaTooLarge
-from component.stanza import StanzaInvalid, bare, domain, resource
+from component.link import Link
+from component.stanza import bare, domain, resource
 from component.stanza_error import StanzaError
 from jingle.element import JINGLE_TAG, parse_jingle
 from jingle.errors import JingleError
@@ -185,7 +184,7 @@ class Focus:
         for effect in effects:
             match effect:
                 case Send():
-                    self._send(effect.stanza)
+                    carrying_out.send(self._link, effect.stanza)
                 case AskPeer():
                     self._spawn(self._ask_peer(room, effect), self._tasks)
                 case AskBridge():
@@ -199,23 +198,8 @@ class Focus:
             self._spawn(self._ask_bridge(room), self._farewells)
         self._arm(room)
 
-    def _send(self, stanza: Element) -> None:
-        try:
-            self._link.send(stanza)
-        except (StanzaTooLarge, StanzaInvalid) as error:
-            _log.error("a stanza cannot be sent", error=str(error))
-
     async def _ask_peer(self, room: _Room, effect: AskPeer) -> None:
-        answer: PeerAnswer = None
-        try:
-            answer = await self._link.request(effect.iq, effect.timeout_s)
-        except (StanzaError, LinkDown) as error:
-            answer = error
-        except RequestTimeout:
-            pass
-        except (StanzaTooLarge, StanzaInvalid) as error:
-            _log.error("a request cannot be sent", error=str(error))
-        self._answered(room, effect.done, answer)
+        self._answered(room, effect.done, await carrying_out.ask_peer(self._link, effect))
 
     async def _ask_bridge(self, room: _Room) -> None:
         """Send the room's requests one by one, so that the bridge sees them in order."""
