@@ -206,8 +206,6 @@ def _remote(request: colibri2.Endpoint) -> tuple[Credentials | None, tuple[Finge
         raise Refusal(400, "ufrag or pwd is not ASCII")
     if ice.fingerprints and not dtls.usable(ice.fingerprints):
         raise Refusal(400, "no fingerprint with sha-256, sha-384 or sha-512")
-    if any(fingerprint.setup == "passive" for fingerprint in ice.fingerprints):
-        raise Colibri2Error("feature_not_implemented", "the bridge is always the DTLS server")
     credentials = Credentials(ice.ufrag, ice.pwd) if ice.ufrag else None
     return credentials, ice.fingerprints
 

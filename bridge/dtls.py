@@ -1,4 +1,4 @@
-"""The DTLS 1.2 server of one endpoint (RFC 6347) with use_srtp (RFC 5764) and fingerprints (RFC 8122).
+"""The DTLS 1.2 association of one endpoint (RFC 6347) with use_srtp (RFC 5764) and fingerprints (RFC 8122).
 
 OpenSSL over memory buffers: datagrams in, datagrams out. Its retransmission timer runs on OpenSSL's own
 clock, so `timeout` only translates what is left of it.
@@ -24,8 +24,11 @@ MTU = 1200
 """Largest UDP payload we send: passes every path that carries WebRTC."""
 CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:"
-    b"ECDHE-ECDSA-AES128-SHA"
+    b"ECDHE-ECDSA-AES128-SHA:"
+    b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305:"
+    b"ECDHE-RSA-AES128-SHA"
 )
+"""Our own certificate is for ECDSA; those for RSA are for servers that have another."""
 HASHES = ("sha-512", "sha-384", "sha-256")
 """Hash functions of fingerprints we believe in, strongest first (RFC 8122 §5)."""
 _RECORD_HEADER = 13
@@ -101,21 +104,31 @@ def _matches(certificate: bytes, fingerprints: tuple[Fingerprint, ...]) -> bool:
     return matched
 
 
-class DtlsServer:
-    """One association. Feed `receive`, send what `datagrams` yields, look at `keys` and `closed`."""
+class DtlsAssociation:
+    """Feed `receive`, send what `datagrams` yields, look at `keys` and `closed`.
 
-    def __init__(self, certificate: Certificate, fingerprints: tuple[Fingerprint, ...]) -> None:
-        self._fingerprints = fingerprints
-        self._connection = SSL.Connection(certificate.context, None)
-        self._connection.set_accept_state()
-        self._connection.set_ciphertext_mtu(MTU)
+    `active`: we are the DTLS client (RFC 5763 §5), whose first flight waits to be sent at once.
+    """
+
+    def __init__(
+        self, certificate: Certificate, fingerprints: tuple[Fingerprint, ...], *, active: bool = False
+    ) -> None:
+        self.active = active
         self.keys: SrtpKeys | None = None
         """SRTP keys; set once the handshake is complete and the fingerprint was right."""
         self.closed = False
-        """The client said good-bye (close_notify)."""
+        """The other side said good-bye (close_notify)."""
+        self._fingerprints = fingerprints
+        self._connection = SSL.Connection(certificate.context, None)
+        self._connection.set_ciphertext_mtu(MTU)
+        if active:
+            self._connection.set_connect_state()
+            self._advance()
+        else:
+            self._connection.set_accept_state()
 
     def receive(self, datagram: bytes) -> None:
-        """Take one datagram of the client. Raises DtlsError when the association cannot go on."""
+        """Take one datagram of the other side. Raises DtlsError when the association cannot go on."""
         self._connection.bio_write(datagram)
         if self.keys is None:
             self._advance()
@@ -173,7 +186,7 @@ class DtlsServer:
             yield flight[start:]
 
     def close(self) -> None:
-        """Queue a close_notify for the client."""
+        """Queue a close_notify for the other side."""
         try:
             self._connection.shutdown()
         except SSL.Error:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections import deque
 
+from bridge.ice_checks import Checks
+from bridge.ice_consent import Consent
 from bridge.ice_data import (
     MAX_PAIRS,
     Address,
@@ -31,23 +32,10 @@ from bridge.ice_data import (
     Send,
     Validated,
 )
-from bridge.ice_messages import (
-    ROLE_CONFLICT,
-    check_request,
-    error_code_of,
-    role_conflict_response,
-    success_response,
-)
+from bridge.ice_messages import ROLE_CONFLICT, error_code_of, role_conflict_response, success_response
+from bridge.ice_role import AgentRole
 from carillon.stun import Attribute, Message, MessageClass, Method
 
-PACING_S = 0.05
-"""Ta (RFC 8445 §14.2): at most one new check in this time."""
-RTO_S = 0.5
-"""First retransmission time-out (RFC 8445 §14.3), doubled each time."""
-MAX_SENDS = 6
-"""Transmissions of one check: given up after 31.5 seconds."""
-MAX_NOMINATION_SENDS = 3
-"""Transmissions of a nominating check: its pair has just answered, so another is tried after 3.5 seconds."""
 NOMINATION_WAIT_S = 0.05
 """How long the first good pair waits for a better one: the client's pairs arrive within milliseconds."""
 TCP_NOMINATION_WAIT_S = 0.5
@@ -56,10 +44,6 @@ STALE_S = 3.0
 """The selected pair is stale when nothing came from it for this time (Chromium checks it every 2.5 s)."""
 FORGET_S = 60.0
 """A pair that is not selected is forgotten when the client has not been heard there for this time."""
-CONSENT_INTERVAL_S = 5.0
-"""Between consent checks, times 0.8 to 1.2 (RFC 7675 §5.1)."""
-MAX_CHECKS = 64
-"""Open transactions; the oldest makes room."""
 
 
 class IceAgent:
@@ -73,22 +57,21 @@ class IceAgent:
         consent_timeout_s: float,
         controlling: bool = True,
     ) -> None:
-        self.role = Role.CONTROLLING if controlling else Role.CONTROLLED
         self.selected: Pair | None = None
         self.closed = False
-        self._random = random_source
-        self._consent_timeout_s = consent_timeout_s
-        self._tie_breaker = random_source.getrandbits(64)
+        self._role = AgentRole(Role.CONTROLLING if controlling else Role.CONTROLLED, random_source)
+        self._consent = Consent(consent_timeout_s, random_source)
+        self._checks = Checks(self._role, random_source, self._send)
         self._checklists = [Checklist(local)]
         self._selected_list = self._checklists[0]
-        self._checks: dict[bytes, Check] = {}
-        self._triggered: deque[tuple[Checklist, Pair]] = deque()
-        self._pacing_ends = 0.0
-        self._consent_due = 0.0
-        self._consent_expires = 0.0
         self._events: list[IceEvent] = []
 
     # What the owner knows and asks.
+
+    @property
+    def role(self) -> Role:
+        """Ours, as far as it is settled."""
+        return self._role.now_is
 
     @property
     def local(self) -> Credentials:
@@ -110,7 +93,7 @@ class IceAgent:
 
     def expects(self, transaction_id: bytes) -> bool:
         """Whether a response with this transaction ID would be the answer to a check of ours."""
-        return transaction_id in self._checks
+        return self._checks.expects(transaction_id)
 
     def events(self) -> list[IceEvent]:
         """What happened since the last call, in order."""
@@ -125,8 +108,8 @@ class IceAgent:
         checklist.remote = remote
         for pair in sorted(checklist.pairs.values(), key=lambda pair: pair.rank, reverse=True):
             pair.state = PairState.WAITING
-            self._trigger(checklist, pair)
-        self._send_triggered(now)
+            self._checks.trigger(checklist, pair)
+        self._checks.send_triggered(now)
 
     def restart(self, local: Credentials) -> None:
         """Begin an ICE restart: new credentials beside the old ones until a new pair is selected."""
@@ -141,19 +124,17 @@ class IceAgent:
             pair = checklist.pairs.get(address)
             if pair is None:
                 continue
-            if (
-                pair is self.selected
-            ):  # the client makes another connection: the first pair that works is followed
-                pair.state, pair.heard_at = PairState.FAILED, -math.inf
-            else:
+            if pair is not self.selected:
                 self._forget(checklist, pair)
+                continue
+            # The client makes another connection: the first pair that works is followed.
+            pair.state, pair.heard_at = PairState.FAILED, -math.inf
 
     def close(self) -> None:
         """Stop for good: nothing is sent or accepted any more."""
         self.closed = True
         self.selected = None
         self._checks.clear()
-        self._triggered.clear()
 
     # Input: messages.
 
@@ -167,29 +148,31 @@ class IceAgent:
             self._receive_request(message, source, now)
         else:
             self._receive_response(message, source, now)
-        self._send_triggered(now)
+        self._checks.send_triggered(now)
 
     def _receive_request(self, message: Message, source: Address, now: float) -> None:
         checklist = self._authenticated(message)
         priority = message.get(Attribute.PRIORITY)
         if priority is None or len(priority) != 4:
             raise IceRefused("malformed")
-        if not self._agree_on_role(message, checklist, source):
+        if not self._role.agrees(message):
+            self._send(role_conflict_response(message, checklist.local.pwd), source)
             return
-        self._events.append(Send(success_response(message, source, checklist.local.pwd), source))
+        self._send(success_response(message, source, checklist.local.pwd), source)
         pair = checklist.pairs.get(source)
         if pair is None:
             pair = self._learn(checklist, source, int.from_bytes(priority, "big"), now)
         pair.heard_at = now
+        pair.remote = self._remote_named_in(message)
         if self.role is Role.CONTROLLED and message.get(Attribute.USE_CANDIDATE) is not None:
             pair.nominated = True
             if pair.state is PairState.SUCCEEDED:
                 self._select(checklist, pair, now)
         if pair.state is not PairState.SUCCEEDED:
             pair.state = PairState.WAITING
-            self._trigger(checklist, pair)
+            self._checks.trigger(checklist, pair)
         elif self._should_follow(checklist, pair, now):
-            self._check(checklist, pair, now, nominating=True)
+            self._checks.start(checklist, pair, now, nominating=True)
 
     def _authenticated(self, message: Message) -> Checklist:
         """The checklist whose fragment stands left of the colon and whose password signed the message."""
@@ -201,31 +184,14 @@ class IceAgent:
                 return checklist
         raise IceRefused("username")
 
-    def _agree_on_role(self, message: Message, checklist: Checklist, source: Address) -> bool:
-        """Settle a role conflict (RFC 8445 §7.3.1.1). False: the client was told to switch."""
-        mine = Attribute.ICE_CONTROLLING if self.role is Role.CONTROLLING else Attribute.ICE_CONTROLLED
-        theirs = message.get(mine)
-        if theirs is None:
-            return True
-        if len(theirs) != 8:
-            raise IceRefused("malformed")
-        keeps_controlling = self._tie_breaker >= int.from_bytes(theirs, "big")
-        if keeps_controlling == (self.role is Role.CONTROLLING):
-            self._events.append(Send(role_conflict_response(message, checklist.local.pwd), source))
-            return False
-        self._switch_role()
-        return True
-
-    def _switch_role(self) -> None:
-        self.role = Role.CONTROLLED if self.role is Role.CONTROLLING else Role.CONTROLLING
+    def _remote_named_in(self, request: Message) -> Credentials | None:
+        """The client's credentials whose fragment stands right of the colon."""
+        _, _, name = (request.get(Attribute.USERNAME) or b"").partition(b":")
+        known = (checklist.remote for checklist in self._checklists)
+        return next((one for one in known if one is not None and one.ufrag.encode() == name), None)
 
     def _receive_response(self, message: Message, source: Address, now: float) -> None:
-        check = self._checks.get(message.transaction_id)
-        if check is None or check.pair.address != source or check.checklist.remote is None:
-            raise IceRefused("transaction")
-        if not message.integrity_ok(check.checklist.remote.pwd.encode()):
-            raise IceRefused("integrity")
-        del self._checks[message.transaction_id]
+        check = self._checks.answered(message, source)
         check.pair.heard_at = now
         if message.cls is MessageClass.ERROR:
             self._receive_error(message, check, now)
@@ -236,11 +202,9 @@ class IceAgent:
         if error_code_of(message) != ROLE_CONFLICT:
             self._fail(check, now)
             return
-        if check.asked_as is self.role:
-            self._switch_role()
-            self._tie_breaker = self._random.getrandbits(64)  # RFC 8445 §7.2.5.1
+        self._role.lost(check.asked_as)
         check.pair.state = PairState.WAITING
-        self._trigger(check.checklist, check.pair)
+        self._checks.trigger(check.checklist, check.pair)
 
     def _succeed(self, check: Check, now: float) -> None:
         checklist, pair = check.checklist, check.pair
@@ -248,15 +212,15 @@ class IceAgent:
             pair.state = PairState.SUCCEEDED
             self._events.append(Validated(pair.address))
         if pair is self.selected:
-            self._consent_expires = now + self._consent_timeout_s
+            self._consent.renew(now)
             self._events.append(ConsentRenewed())
         if check.nominating or (pair.nominated and self.role is Role.CONTROLLED):
             self._select(checklist, pair, now)
         elif self.role is Role.CONTROLLING and self.selected not in checklist.pairs.values():
-            if not self._nominating():
+            if not self._checks.nominating:
                 self._nominate_soon(checklist, pair, now)
         elif self._should_follow(checklist, pair, now):
-            self._check(checklist, pair, now, nominating=True)
+            self._checks.start(checklist, pair, now, nominating=True)
 
     def _nominate_soon(self, checklist: Checklist, pair: Pair, now: float) -> None:
         """A first pair, or a first one over UDP, has succeeded."""
@@ -272,12 +236,9 @@ class IceAgent:
         selected = self.selected
         if selected is None or pair is selected or self.role is not Role.CONTROLLING:
             return False
-        if checklist is not self._checklists[-1] or self._nominating():
+        if checklist is not self._checklists[-1] or self._checks.nominating:
             return False
         return now - selected.heard_at > STALE_S or pair.rank[0] > selected.rank[0]
-
-    def _nominating(self) -> bool:
-        return any(check.nominating for check in self._checks.values())
 
     # Pairs.
 
@@ -293,9 +254,7 @@ class IceAgent:
 
     def _forget(self, checklist: Checklist, pair: Pair) -> None:
         del checklist.pairs[pair.address]
-        for transaction_id in [key for key, check in self._checks.items() if check.pair is pair]:
-            del self._checks[transaction_id]
-        self._triggered = deque(entry for entry in self._triggered if entry[1] is not pair)
+        self._checks.forget(pair)
         if not any(pair.address in other.pairs for other in self._checklists):
             self._events.append(Forgotten(pair.address))
 
@@ -309,8 +268,8 @@ class IceAgent:
         if pair is self.selected:
             return
         self.selected, self._selected_list = pair, checklist
-        self._consent_expires = now + self._consent_timeout_s
-        self._schedule_consent(now)
+        self._consent.renew(now)
+        self._consent.asked(now)
         self._events.append(Selected(pair.address))
         if checklist is self._checklists[-1]:
             for older in self._checklists[:-1]:
@@ -320,59 +279,12 @@ class IceAgent:
         good = [pair for pair in checklist.pairs.values() if pair.state is PairState.SUCCEEDED]
         checklist.nominate_at = None
         if good and self.role is Role.CONTROLLING:
-            self._check(checklist, max(good, key=lambda pair: pair.rank), now, nominating=True)
-
-    # Checks.
-
-    def _trigger(self, checklist: Checklist, pair: Pair) -> None:
-        if checklist.remote is not None and (checklist, pair) not in self._triggered:
-            self._triggered.append((checklist, pair))
-
-    def _send_triggered(self, now: float) -> None:
-        while self._triggered and now >= self._pacing_ends:
-            checklist, pair = self._triggered.popleft()
-            if pair.state is PairState.WAITING:
-                pair.state = PairState.IN_PROGRESS
-                self._check(checklist, pair, now)
-                self._pacing_ends = now + PACING_S
-
-    def _check(
-        self,
-        checklist: Checklist,
-        pair: Pair,
-        now: float,
-        *,
-        nominating: bool = False,
-        consent: bool = False,
-    ) -> None:
-        if checklist.remote is None:
-            return
-        transaction_id = self._random.randbytes(12)
-        data = check_request(
-            checklist.local,
-            checklist.remote,
-            transaction_id,
-            role=self.role,
-            tie_breaker=self._tie_breaker,
-            nominating=nominating,
-        )
-        for earlier in self._checks.values():
-            if earlier.pair is pair and not earlier.consent:
-                earlier.sent = (
-                    MAX_SENDS  # its answer still counts, but it is not repeated (RFC 8445 §7.3.1.4)
-                )
-        while len(self._checks) >= MAX_CHECKS:
-            del self._checks[next(iter(self._checks))]
-        wait = self._consent_timeout_s if consent else RTO_S
-        self._checks[transaction_id] = Check(
-            checklist, pair, data, self.role, nominating, consent, due=now + wait, timeout=wait
-        )
-        self._events.append(Send(data, pair.address))
+            self._checks.start(checklist, max(good, key=lambda pair: pair.rank), now, nominating=True)
 
     def _fail(self, check: Check, now: float) -> None:
         if check.consent or check.pair is self.selected:
             return  # only the expiry of consent ends the selected pair
-        if not any(other.pair is check.pair for other in self._checks.values()):
+        if not self._checks.of(check.pair):
             check.pair.state = PairState.FAILED
         if check.nominating:
             self._nominate(check.checklist, now)
@@ -383,12 +295,10 @@ class IceAgent:
         """When `handle_timeout` is to be called next; None: only a message can change anything."""
         if self.closed:
             return None
-        times = [check.due for check in self._checks.values()]
+        times = self._checks.times()
         times += [one.nominate_at for one in self._checklists if one.nominate_at is not None]
-        if self._triggered:
-            times.append(self._pacing_ends)
         if self.selected is not None:
-            times += [self._consent_due, self._consent_expires]
+            times += [self._consent.due, self._consent.expires]
         times += [pair.heard_at + FORGET_S for pair in self._idle_pairs()]
         return min(times, default=None)
 
@@ -396,41 +306,24 @@ class IceAgent:
         """Do what is due: repetitions, nomination, consent, forgetting."""
         if self.closed:
             return
-        if self.selected is not None and now >= self._consent_expires:
+        if self.selected is not None and now >= self._consent.expires:
             self.close()
             self._events.append(ConsentLost())
             return
-        for transaction_id, check in list(self._checks.items()):
-            if check.due <= now and transaction_id in self._checks:
-                self._repeat(transaction_id, check, now)
+        for check in self._checks.repeat(now):
+            self._fail(check, now)
         for checklist in self._checklists:
             if checklist.nominate_at is not None and checklist.nominate_at <= now:
                 self._nominate(checklist, now)
-        if self.selected is not None and now >= self._consent_due:
-            self._schedule_consent(now)
-            self._check(self._selected_list, self.selected, now, consent=True)
+        if self.selected is not None and now >= self._consent.due:
+            self._consent.asked(now)
+            self._checks.ask_consent(self._selected_list, self.selected, now, self._consent.timeout_s)
         for pair in self._idle_pairs():
             if pair.heard_at + FORGET_S <= now:
                 for checklist in self._checklists:
                     if checklist.pairs.get(pair.address) is pair:
                         self._forget(checklist, pair)
-        self._send_triggered(now)
-
-    def _repeat(self, transaction_id: bytes, check: Check, now: float) -> None:
-        limit = 1 if check.consent else MAX_NOMINATION_SENDS if check.nominating else MAX_SENDS
-        superseded = check.pair.state is PairState.SUCCEEDED and not check.nominating
-        if check.sent >= limit or superseded:
-            del self._checks[transaction_id]
-            if not superseded:
-                self._fail(check, now)
-            return
-        check.sent += 1
-        check.timeout *= 2
-        check.due = now + check.timeout
-        self._events.append(Send(check.data, check.pair.address))
-
-    def _schedule_consent(self, now: float) -> None:
-        self._consent_due = now + CONSENT_INTERVAL_S * self._random.uniform(0.8, 1.2)
+        self._checks.send_triggered(now)
 
     def _idle_pairs(self) -> list[Pair]:
         return [
@@ -439,3 +332,6 @@ class IceAgent:
             for pair in checklist.pairs.values()
             if pair is not self.selected
         ]
+
+    def _send(self, data: bytes, address: Address) -> None:
+        self._events.append(Send(data, address))

@@ -79,6 +79,9 @@ class Pair:
     state: PairState = PairState.WAITING
     nominated: bool = False
     """As controlled agent: the client asked to use it."""
+    remote: Credentials | None = None
+    """The client's credentials there, when the checklist has others: a client that restarts ICE uses its
+    new ones with our old ones until our answer has arrived, and Chromium for as long as that works."""
 
     @property
     def rank(self) -> tuple[bool, int]:
@@ -103,6 +106,8 @@ class Check:
 
     checklist: Checklist
     pair: Pair
+    remote: Credentials
+    """Whose password signs the answer."""
     data: bytes
     asked_as: Role
     nominating: bool

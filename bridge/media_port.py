@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 
 import structlog
@@ -32,8 +31,9 @@ class MediaPort:
         self._registry = registry
         self._sockets: dict[Base, UdpSocket] = {}
         self._listeners: dict[Base, TcpListener] = {}
-        self._ticker: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
+        self._next_tick: asyncio.TimerHandle | None = None
+        self._may_tick_at = 0.0
         self._quiet_until = 0.0
         self._latest = 0.0
         """The time last told to the registry: it never runs backwards."""
@@ -47,12 +47,13 @@ class MediaPort:
         """
         self._registry.send_datagram = self._send
         self._registry.release = self._release
+        self._registry.wake = self._wake
         tries = 1 if port else ANY_PORT_TRIES
         while not await self._bind(addresses, port, last=tries == 1):
             tries -= 1
         for each in self._sockets.values():
             self._loop.add_reader(each, each.drain)
-        self._ticker = asyncio.create_task(self._tick())
+        self._tick()
 
     async def _bind(self, addresses: tuple[str, ...], port: int, *, last: bool) -> bool:
         """Whether the port could be had on all addresses. Raises PartError when not and this was the last."""
@@ -102,25 +103,31 @@ class MediaPort:
             self._quiet_until = now + QUIET_S
             logger.exception(what)
 
-    async def _tick(self) -> None:
-        while True:
-            for each in self._sockets.values():
-                each.drain()  # what arrived before the tick is seen before it
-            now = due = self._latest = self._loop.time()
-            try:
-                due = self._registry.tick(now)
-            except Exception:
-                self._report("a tick was cut short by an error")
-            await asyncio.sleep(max(MIN_SLEEP_S, due - self._loop.time()))
+    def _tick(self) -> None:
+        self._next_tick = None
+        for each in self._sockets.values():
+            each.drain()  # what arrived before the tick is seen before it
+        now = due = self._latest = self._loop.time()
+        try:
+            due = self._registry.tick(now)
+        except Exception:
+            self._report("a tick was cut short by an error")
+        self._may_tick_at = self._loop.time() + MIN_SLEEP_S
+        self._next_tick = self._loop.call_at(max(due, self._may_tick_at), self._tick)
+
+    def _wake(self, due: float) -> None:
+        """Something is due: before the next tick as it is set, or not."""
+        at = max(due, self._may_tick_at)
+        if self._next_tick is not None and at < self._next_tick.when():
+            self._next_tick.cancel()
+            self._next_tick = self._loop.call_at(at, self._tick)
 
     async def close(self) -> None:
         """Close the port; idempotent."""
         self.port = None
-        if self._ticker is not None:
-            self._ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticker
-            self._ticker = None
+        if self._next_tick is not None:
+            self._next_tick.cancel()
+            self._next_tick = None
         for each in self._sockets.values():
             self._loop.remove_reader(each)
             each.close()

@@ -18,11 +18,11 @@ from carillon.stun import Attribute, Message, MessageClass
 from jingle.colibri2 import Media
 
 IDLE_S = 60.0
-"""An endpoint that never connected, and a conference without endpoints, end after this time."""
+"""An endpoint without keys or a nominated pair, and a conference without endpoints, end after this time."""
 SWEEP_S = 1.0
 """How often idleness is looked for."""
 MAX_SLEEP_S = 0.05
-"""A tick is due at least that often: new time-outs need no wake-up then."""
+"""A tick is due at least that often: what a router or a request has new to do needs no wake-up then."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Totals:
 
 @dataclass
 class Registry:
-    """See the module. The shell that owns the sockets sets `send_datagram` before there are endpoints."""
+    """See the module. The shell that owns sockets and clock sets the callbacks before there are endpoints."""
 
     make_router: MakeRouter
     max_endpoints: int
@@ -53,6 +53,8 @@ class Registry:
     send_datagram: Callable[[bytes, Address], None] = lambda data, address: None
     release: Callable[[Address], None] = lambda address: None
     """Told that nobody is reached at an address any more."""
+    wake: Callable[[float], None] = lambda due: None
+    """Told when an endpoint has something to do: maybe before the time that the last tick gave."""
     draining: bool = False
     """No new conference is accepted."""
 
@@ -202,6 +204,7 @@ class Registry:
             REJECTED.labels("ice", "username").inc()
         else:
             endpoint.transport.receive_stun(message, source, now)
+            self.wake(endpoint.transport.due)
 
     def _asker(self, message: Message, source: Address) -> Endpoint | None:
         """Whose check this response answers: two endpoints can have met behind one address."""
@@ -231,7 +234,8 @@ class Registry:
     def _sweep(self, now: float) -> None:
         for conference in tuple(self.conferences.values()):
             for endpoint in tuple(conference.endpoints.values()):
-                if not endpoint.was_connected and now - endpoint.created_at >= IDLE_S:
+                settled = endpoint.was_connected and endpoint.transport.ice_succeeded
+                if not settled and now - endpoint.created_at >= IDLE_S:
                     conference.remove(endpoint.id, "idle", now)
             if not conference.endpoints and now - conference.empty_since >= IDLE_S:
                 self.expire_conference(conference, "idle", now)

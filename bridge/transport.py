@@ -3,15 +3,17 @@
 The owner brings datagrams: STUN that names this endpoint through `receive_stun`, the rest through `receive`:
 media only from addresses that the ICE agent has reported as validated, DTLS also from those it has learned.
 What comes out goes to the listener.
+
+DTLS begins at the first address that is validated, and so may media: any valid pair will do until one is
+nominated (RFC 8445 §12.1.1). What a client sends before we have validated its address waits for that.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Protocol
 
-from bridge.dtls import Certificate, DtlsError, DtlsServer
+from bridge.dtls import Certificate, DtlsAssociation, DtlsError
 from bridge.ice import IceAgent
 from bridge.ice_data import (
     Address,
@@ -30,9 +32,9 @@ from bridge.srtp import SrtpError, SrtpSession
 from carillon.stun import Message
 from jingle.ice import Fingerprint
 
-MAX_EARLY_DATAGRAMS = 8
-"""DTLS that came before nomination: a ClientHello of Chromium takes two datagrams, and it may be repeated.
-It comes as soon as the client's own check is answered, often before ours is."""
+MAX_EARLY_DATAGRAMS = 4
+"""DTLS from one address that is not validated yet: a ClientHello of Chromium takes two datagrams, and it may
+be repeated. It comes as soon as the client's own check is answered, often before ours is."""
 MAX_EARLY_BYTES = 2048
 """Length of each of them."""
 
@@ -83,14 +85,15 @@ class Transport:
         self._listener = listener
         self._certificate = certificate
         self._fingerprints: tuple[Fingerprint, ...] = ()
-        self._dtls: DtlsServer | None = None
+        self._dtls: DtlsAssociation | None = None
         self._srtp: SrtpSession | None = None
         self._remote: Address | None = None
-        self._early: deque[tuple[bytes, Address]] = deque(maxlen=MAX_EARLY_DATAGRAMS)
+        self._early: dict[Address, list[bytes]] = {}
+        """DTLS from addresses learned but not validated; the ICE agent bounds how many there are."""
 
     @property
     def remote(self) -> Address | None:
-        """The nominated address of the client, where everything is sent to."""
+        """The nominated address of the client, before that a valid one: where everything is sent to."""
         return self._remote
 
     @property
@@ -99,7 +102,10 @@ class Transport:
         return bool(self._fingerprints)
 
     def set_remote(self, credentials: Credentials, fingerprints: tuple[Fingerprint, ...], now: float) -> None:
-        """The client's answer: checks can begin, and DTLS once a pair is nominated."""
+        """The client's answer: checks can begin, and DTLS once one has succeeded.
+
+        We are the DTLS client of a client that is passive (RFC 5763 §5), else the server.
+        """
         if fingerprints:
             self._fingerprints = fingerprints
         self.ice.set_remote(credentials, now)
@@ -115,7 +121,9 @@ class Transport:
         self._after_ice(now)
 
     def lose(self, address: Address, now: float) -> None:
-        """The connection to this address is closed."""
+        """The connection to this address is closed: who connects from there next may be somebody else."""
+        if self._remote == address:
+            self._remote = None
         self.ice.lose(address)
         self._after_ice(now)
 
@@ -145,18 +153,21 @@ class Transport:
             REJECTED.labels("srtp", error.reason).inc()
 
     def _receive_dtls(self, data: bytes, source: Address, now: float) -> None:
-        if self._dtls is None:
-            if len(data) <= MAX_EARLY_BYTES:
-                self._early.append((data, source))
-        elif self.ice.validated(source):
-            self._feed_dtls(data, now)
-        else:
+        if self.ice.validated(source):
+            self._feed_dtls(data, source, now)
+            return
+        early = self._early.setdefault(source, []) if not self.connected else None
+        if early is None or len(early) >= MAX_EARLY_DATAGRAMS or len(data) > MAX_EARLY_BYTES:
             REJECTED.labels("dtls", "unchecked").inc()
+        else:
+            early.append(data)
 
-    def _feed_dtls(self, data: bytes, now: float) -> None:
+    def _feed_dtls(self, data: bytes, source: Address, now: float) -> None:
         dtls = self._dtls
         if dtls is None:
             return
+        if self._remote is None:
+            self._remote = source
         try:
             dtls.receive(data)
         except DtlsError as error:
@@ -166,17 +177,18 @@ class Transport:
         if dtls.closed:
             self._close("closed", now)
         elif dtls.keys is not None and self._srtp is None:
-            self._srtp = SrtpSession(dtls.keys)
+            self._srtp = SrtpSession(dtls.keys, server=not dtls.active)
             self.connected = True
+            self._early.clear()
             CONNECTED.inc()
             self._listener.connected(now)
 
-    def _flush_dtls(self, dtls: DtlsServer, now: float) -> None:
+    def _flush_dtls(self, dtls: DtlsAssociation, now: float) -> None:
         for datagram in dtls.datagrams():
             self._send(datagram)
         self._schedule(now)
 
-    def _give_up(self, dtls: DtlsServer, reason: str, now: float) -> None:
+    def _give_up(self, dtls: DtlsAssociation, reason: str, now: float) -> None:
         REJECTED.labels("dtls", reason).inc()
         dtls.close()
         self._flush_dtls(dtls, now)
@@ -191,25 +203,36 @@ class Transport:
                     self._listener.learned(address)
                 case Validated(address):
                     self._listener.validated(address)
+                    self._reached(address, now)
                 case Forgotten(address):
-                    self._listener.forgotten(address)
+                    self._forget(address)
                 case Selected(address):
                     self._remote = address
                     self.ice_succeeded = True
-                    self._start_dtls(now)
                 case ConsentRenewed():
                     self._listener.consented(now)
                 case ConsentLost():
                     self._close("consent", now)
         self._schedule(now)
 
-    def _start_dtls(self, now: float) -> None:
+    def _reached(self, address: Address, now: float) -> None:
+        """The client is reached at this address: what it sent from there counts from now on."""
+        if self.ice.closed:
+            return
+        if self._remote is None:
+            self._remote = address
         if self._dtls is None and self._fingerprints:
-            self._dtls = DtlsServer(self._certificate, self._fingerprints)
-            early = list(self._early)
-            self._early.clear()
-            for data, source in early:
-                self._receive_dtls(data, source, now)
+            passive = any(one.setup == "passive" for one in self._fingerprints)
+            self._dtls = DtlsAssociation(self._certificate, self._fingerprints, active=passive)
+            self._flush_dtls(self._dtls, now)
+        for data in self._early.pop(address, ()):
+            self._feed_dtls(data, address, now)
+
+    def _forget(self, address: Address) -> None:
+        self._early.pop(address, None)
+        if self._remote == address:
+            self._remote = None
+        self._listener.forgotten(address)
 
     def _schedule(self, now: float) -> None:
         times = [self.ice.timeout(), self._dtls.timeout(now) if self._dtls is not None else None]

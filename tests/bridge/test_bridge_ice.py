@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.ice import MAX_CHECKS, IceAgent
+from bridge.ice import IceAgent
+from bridge.ice_checks import MAX_CHECKS
 from bridge.ice_data import (
     MAX_PAIRS,
     Address,
     ConsentLost,
+    ConsentRenewed,
     Credentials,
     Forgotten,
     IceRefused,
@@ -122,6 +124,28 @@ def test_lost_checks_are_repeated() -> None:
     network.to_bridge(check(), A)
     network.run(20)
     assert network.seen(Selected) == [Selected(A)]
+
+
+def test_a_client_that_restarts_may_go_on_with_our_old_credentials_and_its_new_ones() -> None:
+    """Chromium does, when its checks are answered before our answer to its offer arrives."""
+    network, old = Network(make_agent(controlling=False)), Client()
+    network.attach(old, A)
+    network.agent.set_remote(CLIENT_CREDENTIALS, network.now)
+    network.to_bridge(check(controlling=1, use_candidate=True), A)
+    network.run(0.5)
+    assert network.agent.selected is not None
+    network.detach(A)
+    network.attach(Client(local=NEW_CLIENT), B)
+    ahead = binding(NEW_CLIENT, BRIDGE_CREDENTIALS, controlling=1, use_candidate=True)
+    network.to_bridge(ahead, B)
+    network.run(0.1)
+    network.agent.restart(NEW_BRIDGE)
+    network.agent.set_remote(NEW_CLIENT, network.now)
+    network.to_bridge(ahead, B)
+    network.run(0.5)
+    assert network.agent.selected.address == B
+    network.run(60.0)
+    assert not network.agent.closed
 
 
 def test_checks_to_a_dead_source_end() -> None:
@@ -258,6 +282,35 @@ def test_consent_that_is_lost_ends_everything_within_thirty_seconds() -> None:
     assert len(network.seen(Send)) == sent
 
 
+@pytest.mark.parametrize(("signed_with", "at"), [("guessed", A), (CLIENT_CREDENTIALS.pwd, B)])
+def test_consent_is_renewed_only_from_the_selected_address_with_the_password(
+    signed_with: str, at: Address
+) -> None:
+    network, client = connected()
+    client.silent = True
+    renewed = len(network.seen(ConsentRenewed))
+    for _ in range(35):
+        network.run(1)
+        for asked in requests(network)[-3:]:
+            network.to_bridge(success(stun.parse(asked.data), BRIDGE, signed_with), at)
+    assert len(network.seen(ConsentRenewed)) == renewed
+    assert network.seen(ConsentLost) == [ConsentLost()]
+
+
+def test_consent_of_a_client_whose_connection_is_gone_expires() -> None:
+    network, client = Network(make_agent()), Client()
+    over_tcp = Address("198.51.100.7", 50001, TCP)
+    network.attach(client, over_tcp)
+    network.agent.set_remote(CLIENT_CREDENTIALS, network.now)
+    network.to_bridge(check(), over_tcp)
+    network.run(2)
+    assert network.seen(Selected) == [Selected(over_tcp)]
+    network.detach(over_tcp)
+    network.agent.lose(over_tcp)
+    network.run(31)
+    assert network.seen(ConsentLost) == [ConsentLost()]
+
+
 def test_a_client_that_moved_to_another_address_is_followed_by_nominating_it() -> None:
     network, client = connected()
     network.run(10)
@@ -367,7 +420,8 @@ def test_no_message_raises_anything_but_a_refusal(
     agent = make_agent()
     agent.set_remote(CLIENT_CREDENTIALS, 0.0)
     agent.receive(stun.parse(check()), A, 0.0)
-    transaction_id = next(iter(agent._checks))
+    *_, asked = (event for event in agent.events() if isinstance(event, Send))
+    transaction_id = stun.parse(asked.data).transaction_id
     kept.insert(0, (int(Attribute.USERNAME), b"bridgeuf:clientuf"))
     message = stun.parse(stun.build(Method.BINDING, cls, transaction_id, kept, key=key.encode()))
     _feed(agent, message)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.colibri import Site, modify
 from bridge.conference import Conference
+from bridge.ice import NOMINATION_WAIT_S
 from bridge.ice_data import Address
 from bridge.metrics import REJECTED
 from bridge.registry import IDLE_S, Registry
@@ -26,12 +27,14 @@ A = Address("198.51.100.7", 40001, UDP)
 class Client:
     """Answers checks at one address as fast as light; the datagrams are carried by hand."""
 
-    def __init__(self, registry: Registry, conference: Conference, name: str, address: Address = A) -> None:
+    def __init__(
+        self, registry: Registry, conference: Conference, name: str, *, controlling: bool = True
+    ) -> None:
         self.registry = registry
-        self.address = address
+        self.address = A
         self.received: list[bytes] = []
         registry.send_datagram = self._send
-        self.endpoint = registry.create_endpoint(conference, name, (), controlling=True, now=0.0)
+        self.endpoint = registry.create_endpoint(conference, name, (), controlling=controlling, now=0.0)
         self.dtls = DtlsClient()
         self.silent = False
 
@@ -124,7 +127,37 @@ def test_an_endpoint_that_never_connects_and_then_its_conference_end(registry: R
     assert registry.totals.conferences_completed == 1
 
 
-def test_a_client_hello_is_kept_until_nomination_but_only_from_a_known_address(registry: Registry) -> None:
+def test_an_endpoint_with_keys_ends_too_when_no_pair_is_ever_nominated(registry: Registry) -> None:
+    """A controlling client may leave it out, and without a selected pair consent says nothing."""
+    conference = registry.create_conference("meeting", "", 0.0)
+    client = Client(registry, conference, "a", controlling=False)
+    client.accept(0.0)
+    registry.receive(binding(CLIENT_CREDENTIALS, client.endpoint.transport.ice.local, controlling=1), A, 0.0)
+    client.answer(0.0)
+    for datagram in client.dtls.advance():
+        registry.receive(datagram, A, 0.0)
+    client.answer(0.0)
+    assert client.endpoint.transport.connected
+    registry.tick(IDLE_S - 1)
+    assert conference.endpoints
+    registry.tick(IDLE_S + 1)
+    assert conference.endpoints == {}
+
+
+def test_who_keeps_the_clock_is_told_when_a_message_makes_something_due(registry: Registry) -> None:
+    told: list[float] = []
+    registry.wake = told.append
+    conference = registry.create_conference("meeting", "", 0.0)
+    client = Client(registry, conference, "a")
+    client.accept(10.0)
+    client.check(10.0)
+    client.answer(10.0)
+    assert told[-1] == client.endpoint.transport.due == 10.0 + NOMINATION_WAIT_S
+
+
+def test_a_client_hello_is_kept_until_its_address_is_validated_but_only_from_a_known_address(
+    registry: Registry,
+) -> None:
     conference = registry.create_conference("meeting", "", 0.0)
     client = Client(registry, conference, "a")
     hello = client.dtls.advance()

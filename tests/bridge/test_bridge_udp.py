@@ -242,6 +242,22 @@ async def test_an_error_in_the_router_does_not_stop_the_port(site: Site) -> None
         assert await b.rtp.get() == rtp(2)
 
 
+async def test_a_tick_comes_earlier_when_the_registry_asks_for_it(site: Site) -> None:
+    loop = asyncio.get_running_loop()
+    ticks: list[float] = []
+
+    def tick(now: float) -> float:
+        ticks.append(now)
+        return now + 3600
+
+    site.registry.tick = tick  # type: ignore[method-assign]
+    await until(lambda: len(ticks) == 1)
+    site.registry.wake(loop.time() + 1800)
+    site.registry.wake(loop.time())
+    site.registry.wake(loop.time() + 1800)
+    await until(lambda: len(ticks) == 2)
+
+
 async def test_a_port_in_use_is_named(site: Site) -> None:
     with pytest.raises(PartError, match=str(site.address[1])):
         await MediaPort(blind_registry()).open(("127.0.0.1",), site.address[1])

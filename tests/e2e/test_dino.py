@@ -41,7 +41,12 @@ INSERT INTO account (bare_jid, resourcepart, password, alias, enabled)
   VALUES ('dave@localhost', 'dino', 'secret', '', 1);
 """
 ECHO = "echo@calls.localhost/bridge"
-MEASURED_S = 8.0
+CONNECTIONS = 20
+CONNECTED_WITHIN_S = 5.0
+"""From the session-accept to the keys of SRTP, on a machine that may be busy: it takes 0.25 s."""
+MEASURED_S = 30.0
+AUDIO_RATE = 45
+"""Packets per second: Dino sends Opus in frames of 20 ms."""
 MESSAGE_ENTRY, CALL_BUTTON, AUDIO_CALL, VIDEO_CALL, HANG_UP = (
     (600, 660),
     (978, 28),
@@ -57,7 +62,7 @@ def until(what: str, holds: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     deadline = time.monotonic() + timeout_s
     while not (found := holds()):
         assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.2)
+        time.sleep(0.1)
     return found
 
 
@@ -108,6 +113,14 @@ class House:
 
     def log(self) -> str:
         return (self.directory / "house.log").read_text(errors="replace")
+
+    def connected(self) -> int:
+        """How many transports have got as far as SRTP keys."""
+        return self.log().count("endpoint connected")
+
+    def calls_over(self) -> int:
+        """How many calls have ended."""
+        return self.log().count("a call is over")
 
     def packets(self) -> tuple[float, int, int]:
         """The time, and the packets that the bridge has received and sent."""
@@ -164,17 +177,22 @@ class Dino:
 
     def call(self, kind: tuple[int, int]) -> None:
         """Call until the call is accepted."""
-        before = self.log().count("action='session-accept'")
+        begun, accepted = self._count("session-initiate"), self._count("session-accept")
 
-        def accepted() -> bool:
-            if self.log().count("action='session-initiate'") <= before:
-                self.click(CALL_BUTTON)
-                time.sleep(1.5)
-                self.click(kind)
-                time.sleep(3)
-            return self.log().count("action='session-accept'") > before
+        def calling() -> bool:
+            self.click(CALL_BUTTON)
+            time.sleep(1)
+            self.click(kind)
+            deadline = time.monotonic() + 4
+            while self._count("session-initiate") == begun and time.monotonic() < deadline:
+                time.sleep(0.1)
+            return self._count("session-initiate") > begun
 
-        until("the call is accepted", accepted)
+        until("Dino calls", calling)
+        until("the call is accepted", lambda: self._count("session-accept") > accepted)
+
+    def _count(self, action: str) -> int:
+        return self.log().count(f"action='{action}'")
 
 
 @pytest.fixture
@@ -194,21 +212,46 @@ def dino(house: House, tmp_path: Path) -> Dino:
     return Dino(home)
 
 
+def connect(house: House, dino: Dino, kind: tuple[int, int], transports: int) -> float:
+    """Call, and wait until media can flow; gives the seconds from the acceptance to that."""
+    wanted = house.connected() + transports
+    dino.call(kind)
+    begin = time.monotonic()
+    until("all transports are connected", lambda: house.connected() >= wanted, CONNECTED_WITHIN_S)
+    return time.monotonic() - begin
+
+
+def hang_up(house: House, dino: Dino) -> None:
+    """End the call, and wait until that is known."""
+    over = house.calls_over()
+    dino.click(HANG_UP)
+    until("the call is over", lambda: house.calls_over() > over)
+    time.sleep(1.5)  # the window of the call closes
+
+
 @pytest.mark.dino
 @pytest.mark.timeout(300)
 def test_dino_hears_itself(house: House, dino: Dino) -> None:
     dino.greet()
-    dino.call(AUDIO_CALL)
-    # Made the DTLS client before ICE is through, Dino may wait out its own time-out of a minute first.
-    until("media flows", lambda: house.packets()[1] > 50, 90)
+    connect(house, dino, AUDIO_CALL, 1)
     # The first seconds are no measure, and a machine that is busy with something else gets a second chance.
-    until("45 packets per second both ways", lambda: min(house.rates()) >= 45)
+    until("packets flow", lambda: house.packets()[1] > 2 * AUDIO_RATE)
+    until(f"{AUDIO_RATE} packets per second both ways", lambda: min(house.rates()) >= AUDIO_RATE)
     assert "second ssrc" not in dino.log().lower()
-    dino.click(HANG_UP)
-    until("the call is over", lambda: "a call is over" in house.log())
-    dino.call(VIDEO_CALL)
-    until("both transports are connected", lambda: house.log().count("endpoint connected") == 3, 100)
-    dino.click(HANG_UP)
-    until("the call is over", lambda: house.log().count("a call is over") == 2)
+    hang_up(house, dino)
+    connect(house, dino, VIDEO_CALL, 2)  # Dino knows no bundles
+    hang_up(house, dino)
     until("Dino is told the end", lambda: dino.log().count("<{urn:xmpp:jingle-message:0}:finish") == 2)
     assert dino.log().count("jingle-message:0}:proceed") == 2
+
+
+@pytest.mark.dino
+@pytest.mark.timeout(600)
+def test_dino_connects_every_time(house: House, dino: Dino) -> None:
+    """As a DTLS client it did not: it misses the answer that makes it one when that comes within 50 ms."""
+    dino.greet()
+    taken = []
+    for _ in range(CONNECTIONS):
+        taken.append(connect(house, dino, AUDIO_CALL, 1))
+        hang_up(house, dino)
+    print(f"connected {len(taken)} times, within {max(taken):.2f} s")
