@@ -85,6 +85,8 @@ class OutgoingVideo:
         self._payload_type = payload_type
         self._rtx_payload_type = rtx_payload_type
         self._orientation_id = orientation_id
+        if payload_type < 0:
+            self.stop()
 
     @property
     def current(self) -> VideoLayer | None:

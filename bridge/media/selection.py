@@ -96,7 +96,7 @@ class Selection:
     ) -> None:
         """Whom to show changes by the time that passes: looked at in every check."""
         allowed: list[tuple[VideoTrack, str]] = []
-        if receiver.hears_video(now) and video.possible:
+        if receiver.hears_video(now) and video.possible and receiver.constraints.last_n != 0:
             owners = [(track, self._endpoints[track.owner]) for track in video.candidates]
             allowed = [(track, owner.participant) for track, owner in owners if not owner.forced_video]
         track = video.choose(ranked(allowed, speakers), now)

@@ -11,9 +11,9 @@ from bridge.media.outgoing_video import OutgoingVideo
 
 SHOWN_S = 1.0
 """Nobody is shown for less."""
-HYSTERESIS_S = 0.3
-"""Whoever is to be shown must stay first for so long. It adds to what the choice of the dominant speaker
-takes, which an interjection does not change already."""
+HYSTERESIS_S = 0.2
+"""Whoever is to be shown must stay first for so long: less than the time between two looks (Selection). It
+adds to what the choice of the dominant speaker takes, which an interjection does not change already."""
 DARK_S = 2.0
 """A source that sends nothing for so long though it is asked to is passed over: the camera is off."""
 RETRY_S = 10.0

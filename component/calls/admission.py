@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter, OrderedDict
+from enum import Enum
 from typing import Final
 
 from carillon.guard.buckets import Buckets
 from carillon.settings import Settings
 from component.calls.addresses import Callee
+from component.calls.reasons import BUSY, CLOSED, STRANGER, TOO_FAST, TOO_MANY
 from component.stanza import bare, domain
 from jingle.content import Reason
 
@@ -20,13 +22,20 @@ UNLOCKED_S: Final = 600.0
 """How long who has said the PIN need not say it again."""
 MAX_UNLOCKED: Final = 1000
 MAX_SIGNALS: Final = 200
-"""Jingle requests of one account at once, and a tenth of that per second: candidates come one by one."""
+"""Requests of one account at once, and a tenth of that per second: candidates come one by one."""
+SAID_PER_S, SAID_BURST = 1.0, 10
+"""Messages of one account that are said in a room."""
 
-STRANGER: Final = Reason("decline", "Only people of this server and its guests can call here.")
-CLOSED: Final = Reason("decline", "The rooms of this server take no calls.")
-BUSY: Final = Reason("busy", "Too many calls at the moment. Please try again later.")
-TOO_MANY: Final = Reason("busy", "You have as many calls here as one may have at a time.")
-TOO_FAST: Final = Reason("busy", "Too many calls in a short time. Please wait a moment.")
+
+class Guess(Enum):
+    """What a guess of the PIN was."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    TOO_MANY = "too many"
+    """Not looked at: its sender has guessed too often."""
+    CROWDED = "crowded"
+    """Not looked at: too many people guess."""
 
 
 class Admission:
@@ -44,6 +53,7 @@ class Admission:
         self._attempts = Buckets(0.5, 20)
         self._signals = Buckets(MAX_SIGNALS / 10, MAX_SIGNALS)
         self._words = Buckets(0.2, 10)
+        self._said = Buckets(SAID_PER_S, SAID_BURST)
         self._guesses = Buckets(1 / 12, 5)
         self._all_guesses = Buckets(0.5, 30)
         self._unlocked: OrderedDict[str, float] = OrderedDict()
@@ -75,12 +85,16 @@ class Admission:
             del self._calls[bare(sender)]
 
     def may_signal(self, sender: str, now: float) -> bool:
-        """Whether `sender` may send one more Jingle request."""
+        """Whether `sender` may send one more Jingle request, proposal or subscription."""
         return self._signals.take(bare(sender), now)
 
     def may_chat(self, sender: str, now: float) -> bool:
         """Whether `sender` gets an answer to one more chat message."""
         return self._words.take(bare(sender), now)
+
+    def may_say(self, sender: str, now: float) -> bool:
+        """Whether one more message of `sender` is said in a room."""
+        return self._said.take(bare(sender), now)
 
     def wants_pin(self, sender: str, called: Callee, now: float) -> bool:
         """Whether `sender` has to say the PIN before it can reach `called`."""
@@ -88,16 +102,18 @@ class Admission:
             return False
         return self._unlocked.get(bare(sender), now) <= now
 
-    def says_pin(self, sender: str, guess: str, now: float) -> bool | None:
-        """Whether the guess is right; None when there have been too many to look at this one."""
+    def says_pin(self, sender: str, guess: str, now: float) -> Guess:
+        """What is to be thought of a guess."""
         if not self._pin or not self.known(sender):
-            return False
-        if not self._guesses.take(bare(sender), now) or not self._all_guesses.take("", now):
-            return None
+            return Guess.WRONG
+        if not self._guesses.take(bare(sender), now):
+            return Guess.TOO_MANY
+        if not self._all_guesses.take("", now):
+            return Guess.CROWDED
         if not hmac.compare_digest(guess.encode(), self._pin.encode()):
-            return False
+            return Guess.WRONG
         self._unlocked[bare(sender)] = now + UNLOCKED_S
         self._unlocked.move_to_end(bare(sender))
         if len(self._unlocked) > MAX_UNLOCKED:
             self._unlocked.popitem(last=False)
-        return True
+        return Guess.RIGHT

@@ -65,19 +65,21 @@ def accepted(content: OfferedContent, downlink: Downlink) -> Content:
         content.creator,
         content.senders,
         description=description,
-        transport=_passive(downlink.transport),
+        transport=own_side(downlink.transport, content.transport),
     )
 
 
-def _passive(transport: IceTransport) -> IceTransport:
-    """The bridge's transport as an answer: it is the DTLS server. The bridge channel is for Jitsi clients.
+def own_side(transport: IceTransport, caller: IceTransport) -> IceTransport:
+    """The bridge's transport as an answer, with the DTLS role that the caller leaves (RFC 5763 §5).
 
+    The bridge channel is for Jitsi clients.
     Of its candidates those of XEP-0176 (UDP): the other ones are for clients that know RFC 6544 as well.
     """
+    setup = "passive" if any(one.setup == "active" for one in caller.fingerprints) else "active"
     return IceTransport(
         transport.ufrag,
         transport.pwd,
-        tuple(replace(one, setup="passive") for one in transport.fingerprints),
+        tuple(replace(one, setup=setup) for one in transport.fingerprints),
         tuple(one for one in transport.candidates if one.protocol == "udp"),
     )
 

@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from xml.etree.ElementTree import Element
+from typing import Final
 
 from component.calls import metrics
-from component.calls.answer import Downlink, Downlinks, accepted, session_accept
+from component.calls.alive import Alive
+from component.calls.answer import Downlink, Downlinks, accepted, own_side, session_accept
+from component.calls.contents import Contents, names_of
 from component.calls.leg import Leg, LegListener
-from component.calls.offer import Offer, OfferedContent, OfferRefused, judge_contents
+from component.calls.offer import Offer
+from component.calls.reasons import (
+    ACCEPT_REFUSED,
+    LATE,
+    NO_PIN,
+    NO_RESTART,
+    NOT_CARRIED,
+    NOTHING_LEFT,
+)
+from component.calls.restart import Restart, refused
+from component.calls.words import said
 from component.focus.effects import Ended, PeerAnswer, Send
 from component.focus.outbox import Outbox
-from component.stanza import COMPONENT_NS, iq, message
+from component.stanza import iq
 from component.stanza_error import StanzaError
 from jingle.content import Action, Content, Reason, SessionInfo
 from jingle.element import Jingle, build_jingle
 from jingle.errors import JingleError
+from jingle.ice import IceTransport
 from jingle.session import Role, Session, State
 
-SETUP_TIMEOUT_S = 20.0
+SETUP_TIMEOUT_S: Final = 20.0
 """The far side must have answered by then."""
-PIN_TIMEOUT_S = 60.0
+PIN_TIMEOUT_S: Final = 60.0
 """How long a call rings while its caller looks for the PIN."""
-PING_INTERVAL_S = 30.0
-"""A caller that is gone without a word is noticed after this time."""
-MAX_UNANSWERED = 2
-"""Pings in a row without any answer: one alone may be a machine that sleeps for a moment."""
-ALL_MEDIA = frozenset({"audio", "video"})
-_ALIVE = frozenset({"feature-not-implemented", "bad-request", "resource-constraint"})
-"""Errors to a ping of the session (XEP-0166 §6.8) by which the caller shows that it still has it."""
 
 MakeLeg = Callable[[LegListener], Leg]
 
@@ -47,29 +53,25 @@ class Call:
         self.reason = Reason("success")
         """Why it is over."""
         self._outbox = outbox
-        self._offer = offer
+        self._contents = Contents(offer)
         self._leg: Leg | None = None
         self._session = Session(initiate.sid, Role.RESPONDER)
         self._session.received(initiate)
         self._begun_at = now
         self._until: float | None = None
-        self._late = Reason("timeout", "The room or the media bridge did not answer in time.")
-        self._ping_at: float | None = None
-        self._unanswered = 0
+        self._late = LATE
+        self._alive = Alive()
         self._downlinks: dict[str, Downlink] = {}
-        self._contents = {content.name: content for content in offer.contents}
-        self._pending: dict[str, OfferedContent] = {}
-        """Contents of a content-add that the leg is asked for, by media."""
-        self._muted: frozenset[str] = frozenset()
-        """Names of the contents that the caller has muted."""
-        self._held = False
+        self._restart = Restart(self._contents)
+        self._picture = self._told_picture = True
+        """Whether anybody is to be seen, and what the caller takes for true: there is, unless it is told."""
 
     # Beginning
 
     def wait(self, now: float) -> None:
         """Let it ring: the caller has to say a PIN first."""
         self._until = now + PIN_TIMEOUT_S
-        self._late = Reason("decline", "No PIN was given.")
+        self._late = NO_PIN
         self._request(Jingle(Action.SESSION_INFO, self.sid, info=SessionInfo("ringing")))
 
     @property
@@ -80,10 +82,10 @@ class Call:
     def begin(self, make_leg: MakeLeg, now: float) -> None:
         """Let the call go to where it leads."""
         self._until = now + SETUP_TIMEOUT_S
-        self._late = Reason("timeout", "The room or the media bridge did not answer in time.")
+        self._late = LATE
         self._leg = make_leg(self)
-        self._leg.show(self.muted)
-        self._leg.begin(self._offer.contents, bundled=self._offer.bundled, now=now)
+        self._show()
+        self._leg.begin(tuple(self._contents), bundled=self._contents.bundled, now=now)
 
     # What the leg reports
 
@@ -93,34 +95,47 @@ class Call:
             return
         self._downlinks |= downlinks
         if self._session.state is State.PENDING:
-            if all(content.kind in self._downlinks for content in self._offer.contents):
-                self._accept(now)
+            self._accept_when_complete(now)
             return
-        for media in [media for media in self._pending if media in self._downlinks]:
-            content = self._pending.pop(media)
-            self._contents[content.name] = content
-            made = accepted(content, self._downlinks[media])
-            self._request(Jingle(Action.CONTENT_ACCEPT, self.sid, contents=(made,)))
-            self._show()
+        for media in downlinks:
+            content = self._contents.settle(media, taken=True)
+            if content is not None:
+                made = accepted(content, self._downlinks[media])
+                self._request(Jingle(Action.CONTENT_ACCEPT, self.sid, contents=(made,)))
+                self._told_picture = True
+                self._show()
+                self._show_picture()
 
     def unreachable(self, media: str, reason: Reason, now: float) -> None:
         """See LegListener.unreachable."""
-        content = self._pending.pop(media, None)
-        if content is not None and not self.over:
+        if self.over:
+            return
+        content = self._contents.settle(media, taken=False)
+        if content is not None:
             self._reject((Content(content.name, content.creator),), reason)
             return
-        self._offer = replace(
-            self._offer,
-            contents=tuple(one for one in self._offer.contents if one.kind != media),
-            declined=(
-                *self._offer.declined,
-                *(Content(one.name, one.creator, description=one.description)
-                  for one in self._offer.contents if one.kind == media),
-            ),
-        )  # fmt: skip
-        self._contents = {content.name: content for content in self._offer.contents}
-        if not self._contents:
+        self._contents.do_without(media)
+        if self._contents:
+            self._accept_when_complete(now)
+        else:
             self.end(reason)
+
+    def restarted(self, transport: IceTransport | None, now: float) -> None:
+        """See LegListener.restarted."""
+        if self.over:
+            return
+        caller = next(iter(self._contents)).transport
+        own = None if transport is None else own_side(transport, caller)
+        told = self._restart.answer(self.sid, own)
+        if told is not None:
+            self._request(told)
+        elif transport is None:
+            self.end(NO_RESTART)
+
+    def pictured(self, shown: bool, now: float) -> None:
+        """See LegListener.pictured."""
+        self._picture = shown
+        self._show_picture()
 
     def lost(self, reason: Reason, now: float) -> None:
         """See LegListener.lost."""
@@ -128,21 +143,24 @@ class Call:
 
     def tell(self, words: str) -> None:
         """See LegListener.tell."""
-        self._outbox.put(Send(message("chat", self.caller, self.own_jid, body(words))))
+        self._outbox.put(Send(said("chat", self.caller, self.own_jid, words)))
 
-    def _accept(self, now: float) -> None:
+    def _accept_when_complete(self, now: float) -> None:
+        complete = all(content.kind in self._downlinks for content in self._contents)
+        if not complete or self._session.state is not State.PENDING:
+            return
         self._until = None
-        self._ping_at = now + PING_INTERVAL_S
+        self._alive.ping(now)
         metrics.SECONDS.set(now - self._begun_at)
-        accept = session_accept(self._offer, self._downlinks, self.sid, self.own_jid)
+        accept = session_accept(self._contents.offer, self._downlinks, self.sid, self.own_jid)
         self._request(accept, self._accept_answered)
-        if self._offer.declined and not self._offer.bundled:
-            reason = Reason("unsupported-applications")
-            self._reject(tuple(Content(one.name, one.creator) for one in self._offer.declined), reason)
+        if self._contents.declined and not self._contents.bundled:
+            self._reject(names_of(self._contents.declined), NOT_CARRIED)
+        self._show_picture()
 
     def _accept_answered(self, answer: PeerAnswer, now: float) -> None:
         if isinstance(answer, StanzaError) and answer.type != "wait":
-            self.end(Reason("failed-application", "The session-accept was refused."))
+            self.end(ACCEPT_REFUSED)
 
     # What the caller asks
 
@@ -150,93 +168,87 @@ class Call:
         """A Jingle request of the caller. Raises JingleError or StanzaError."""
         if jingle.action is Action.SESSION_INITIATE:
             raise JingleError("unexpected-request", "the session exists", "out-of-order")
-        before = self._session.state
         self._session.received(jingle)
         if jingle.action not in _REQUESTS:
             raise StanzaError("feature-not-implemented", f"{jingle.action.value} is not for a call")
-        if before is State.PENDING and jingle.action is Action.CONTENT_ADD:
-            raise StanzaError("resource-constraint", "the session is not accepted yet")
         _REQUESTS[jingle.action](self, jingle, now)
+
+    def say(self, words: str) -> None:
+        """The caller says something by chat message."""
+        if self._leg is not None and not self.over:
+            self._leg.say(words)
 
     def _terminated(self, jingle: Jingle, now: float) -> None:
         self._close(jingle.reason or Reason("success"))
 
     def _info(self, jingle: Jingle, now: float) -> None:
-        info = jingle.info
-        if info is None or info.kind == "ringing":
-            return
-        about = frozenset({info.name} if info.name else self._contents)
-        if info.kind == "mute":
-            self._muted |= about
-        elif info.kind == "unmute":
-            self._muted -= about
-        else:
-            self._held = info.kind == "hold"
-        self._show()
+        if jingle.info is not None and jingle.info.kind != "ringing":
+            self._contents.note(jingle.info)
+            self._show()
 
     def _transport(self, jingle: Jingle, now: float) -> None:
-        # The bridge learns the caller's addresses by itself; what is told here is only looked at.
-        if not any(content.transport for content in jingle.contents):
-            raise StanzaError("bad-request", "no transport")
+        active = self._session.state is State.ACTIVE
+        fresh = self._restart.wanted(jingle, accepted=active, now=now)
+        if fresh is not None and self._leg is not None:
+            self._contents.renew(fresh)
+            self._leg.restart(fresh, now)
+        elif jingle.action is Action.TRANSPORT_REPLACE:
+            self._request(refused(jingle))
 
     def _content_added(self, jingle: Jingle, now: float) -> None:
-        kinds = {one.kind for one in self._contents.values()} | self._pending.keys()
-        try:
-            offer = judge_contents(jingle.contents)
-        except OfferRefused as error:
-            self._reject(_names(jingle.contents), error.reason)
-            return
-        taken = [one for one in offer.contents if one.kind not in kinds]
-        refused = [one.name for one in offer.contents if one.kind in kinds]
-        declined = [one for one in jingle.contents if one in offer.declined or one.name in refused]
-        if declined:
-            self._reject(_names(declined), Reason("unsupported-applications"))
+        self._must_be_active()
+        taken, rejected = self._contents.judge_added(jingle.contents)
+        for names, reason in rejected:
+            self._reject(names, reason)
         for content in taken:
-            self._pending[content.kind] = content
             if self._leg is not None:
                 self._leg.add(content, now)
 
     def _content_modified(self, jingle: Jingle, now: float) -> None:
-        for content in jingle.contents:
-            known = self._contents.get(content.name)
-            if known is not None and content.senders:
-                self._contents[content.name] = replace(known, senders=content.senders)
+        self._contents.modify(jingle.contents)
         self._show()
 
     def _content_removed(self, jingle: Jingle, now: float) -> None:
-        for content in jingle.contents:
-            self._contents.pop(content.name, None)
-        if self._contents:
-            self._show()
-        else:
-            self.end(Reason("success"))
+        self._must_be_active()
+        removed = self._contents.remove(jingle.contents)
+        if not self._contents:
+            self.end(NOTHING_LEFT)
+            return
+        for content in removed:
+            if self._leg is not None:
+                self._leg.remove(content.kind, now)
+        self._show()
 
-    def _transport_replaced(self, jingle: Jingle, now: float) -> None:
-        self._request(Jingle(Action.TRANSPORT_REJECT, self.sid, contents=_transports(jingle.contents)))
+    def _must_be_active(self) -> None:
+        if self._session.state is not State.ACTIVE:
+            raise StanzaError("resource-constraint", "the session is not accepted yet")
 
     def _noted(self, jingle: Jingle, now: float) -> None:
         """Nothing follows from it."""
 
-    # Mute
-
-    @property
-    def muted(self) -> frozenset[str]:
-        """The media that the caller does not send."""
-        if self._held:
-            return ALL_MEDIA
-        muted = frozenset(one.kind for one in self._contents.values() if one.name in self._muted)
-        return ALL_MEDIA - {one.kind for one in self._contents.values() if one.sends(muted)}
+    # What both sides show
 
     def _show(self) -> None:
         if self._leg is not None:
-            self._leg.show(self.muted)
+            self._leg.show(self._contents.muted, self._contents.unwanted)
+
+    def _show_picture(self) -> None:
+        """Clients show an avatar instead of the last picture when they are told (XEP-0167 §8)."""
+        video = self._contents.find("video")
+        if video is None or self._session.state is not State.ACTIVE or self._picture == self._told_picture:
+            return
+        self._told_picture = self._picture
+        info = SessionInfo("unmute" if self._picture else "mute", video.name, video.creator)
+        self._request(Jingle(Action.SESSION_INFO, self.sid, info=info))
 
     # Ending, and time
 
     def end(self, reason: Reason) -> None:
-        """End the call and tell the caller why."""
+        """End the call and tell the caller why, by message too: few clients show the words of a reason."""
         if self.over:
             return
+        if reason.condition != "success":
+            self.tell(reason.text)
         self._request(Jingle(Action.SESSION_TERMINATE, self.sid, reason=reason))
         self._close(reason)
 
@@ -256,7 +268,7 @@ class Call:
 
     def next_time(self) -> float | None:
         """When `tick` has something to do."""
-        times = [time for time in (self._until, self._ping_at) if time is not None]
+        times = [time for time in (self._until, self._alive.due) if time is not None]
         return None if self.over else min(times, default=None)
 
     def tick(self, now: float) -> None:
@@ -265,16 +277,14 @@ class Call:
             return
         if self._until is not None and now >= self._until:
             self.end(self._late)
-        elif self._ping_at is not None and now >= self._ping_at:
-            self._ping_at = now + PING_INTERVAL_S
+        elif self._alive.due is not None and now >= self._alive.due:
+            self._alive.ping(now)
             self._request(Jingle(Action.SESSION_INFO, self.sid), self._pinged)
             if self._leg is not None:
                 self._leg.check(now)
 
     def _pinged(self, answer: PeerAnswer, now: float) -> None:
-        self._unanswered = self._unanswered + 1 if answer is None else 0
-        refused = isinstance(answer, StanzaError) and answer.condition not in _ALIVE
-        if refused or self._unanswered >= MAX_UNANSWERED:
+        if self._alive.gone(answer):
             self.vanish()
 
     # Sending
@@ -294,29 +304,14 @@ class Call:
         self._outbox.ask(iq("set", self.caller, self.own_jid, build_jingle(jingle)), done)
 
 
-def body(words: str) -> Element:
-    """The `<body/>` of a message."""
-    made = Element(f"{{{COMPONENT_NS}}}body")
-    made.text = words
-    return made
-
-
-def _names(contents: tuple[Content, ...] | list[Content]) -> tuple[Content, ...]:
-    return tuple(Content(one.name, one.creator) for one in contents)
-
-
-def _transports(contents: tuple[Content, ...]) -> tuple[Content, ...]:
-    return tuple(Content(one.name, one.creator, transport=one.transport) for one in contents)
-
-
 _REQUESTS: dict[Action, Callable[[Call, Jingle, float], None]] = {
     Action.SESSION_TERMINATE: Call._terminated,
     Action.SESSION_INFO: Call._info,
     Action.TRANSPORT_INFO: Call._transport,
+    Action.TRANSPORT_REPLACE: Call._transport,
     Action.CONTENT_ADD: Call._content_added,
     Action.CONTENT_MODIFY: Call._content_modified,
     Action.CONTENT_REMOVE: Call._content_removed,
-    Action.TRANSPORT_REPLACE: Call._transport_replaced,
     Action.DESCRIPTION_INFO: Call._noted,
     Action.SECURITY_INFO: Call._noted,
 }

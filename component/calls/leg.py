@@ -7,6 +7,7 @@ from typing import Protocol
 from component.calls.answer import Downlinks
 from component.calls.offer import OfferedContent
 from jingle.content import Reason
+from jingle.ice import IceTransport
 
 
 class LegListener(Protocol):
@@ -17,6 +18,12 @@ class LegListener(Protocol):
 
     def unreachable(self, media: str, reason: Reason, now: float) -> None:
         """A further content cannot be had; the call goes on without it."""
+
+    def restarted(self, transport: IceTransport | None, now: float) -> None:
+        """The bridge's side of a restart of ICE; None = it cannot be restarted."""
+
+    def pictured(self, shown: bool, now: float) -> None:
+        """Whether anybody on the far side sends a picture."""
 
     def lost(self, reason: Reason, now: float) -> None:
         """The leg is over, or never came to be."""
@@ -32,10 +39,19 @@ class Leg(Protocol):
         """Have the caller's media carried."""
 
     def add(self, content: OfferedContent, now: float) -> None:
-        """Have one more content carried."""
+        """Have one more content carried; `reached` or `unreachable` answers."""
 
-    def show(self, muted: frozenset[str]) -> None:
-        """The caller sends these media no more, and all others."""
+    def remove(self, media: str, now: float) -> None:
+        """Carry a content no more."""
+
+    def show(self, muted: frozenset[str], unwanted: frozenset[str]) -> None:
+        """The media that the caller does not send, and those that it does not want to be sent."""
+
+    def restart(self, transport: IceTransport, now: float) -> None:
+        """The caller restarts ICE with these credentials; `restarted` answers. Only in a bundle."""
+
+    def say(self, words: str) -> None:
+        """The caller says something in words to those on the far side."""
 
     def check(self, now: float) -> None:
         """See whether the leg is still there; `lost` tells if not."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -12,7 +11,8 @@ import structlog
 from component.calls.call import Call
 from component.focus import carrying_out
 from component.focus.bridge_client import BridgeClient
-from component.focus.effects import AskBridge, AskPeer, BridgeUnreachable, Effect, Ended, Send
+from component.focus.bridge_queue import BridgeQueue, Spawn
+from component.focus.effects import AskBridge, AskPeer, Effect, Ended, Send
 from component.focus.outbox import Outbox
 from component.link import Link
 
@@ -23,25 +23,27 @@ class Line:
     """One call on one link. Call `run` after every event."""
 
     def __init__(
-        self, call: Call, outbox: Outbox, link: Link, bridge: BridgeClient, on_ended: Callable[[Line], None]
+        self,
+        call: Call,
+        outbox: Outbox,
+        link: Link,
+        bridge: BridgeClient,
+        *,
+        on_ended: Callable[[Line], None],
+        spawn: Spawn,
     ) -> None:
         self.call = call
         self.outbox = outbox
         self._link = link
-        self._bridge = bridge
         self._on_ended = on_ended
-        self._to_bridge: deque[AskBridge] = deque()
-        self._asking_bridge = False
+        self._spawn = spawn
+        self._to_bridge = BridgeQueue(bridge, self._answered, spawn)
         self._timer: asyncio.TimerHandle | None = None
-        self.tasks: set[asyncio.Task[None]] = set()
 
     def run(self) -> None:
         """Carry out what the call wants."""
         for effect in self.outbox.take():
             self._run(effect)
-        if self._to_bridge and not self._asking_bridge:
-            self._asking_bridge = True
-            self._spawn(self._ask_bridge())
         self._arm()
 
     def _run(self, effect: Effect) -> None:
@@ -51,7 +53,7 @@ class Line:
             case AskPeer():
                 self._spawn(self._ask_peer(effect))
             case AskBridge():
-                self._to_bridge.append(effect)
+                self._to_bridge.put(effect)
             case Ended():
                 self._on_ended(self)
             case _:
@@ -59,16 +61,6 @@ class Line:
 
     async def _ask_peer(self, effect: AskPeer) -> None:
         self._answered(effect, await carrying_out.ask_peer(self._link, effect))
-
-    async def _ask_bridge(self) -> None:
-        """Send the requests one by one, so that the bridge sees them in order."""
-        while self._to_bridge:
-            effect = self._to_bridge.popleft()
-            answer = await self._bridge.ask(effect.request)
-            if isinstance(answer, BridgeUnreachable):
-                _log.warning("the bridge does not answer", error=str(answer))
-            self._answered(effect, answer)
-        self._asking_bridge = False
 
     def _answered(self, effect: AskPeer | AskBridge, answer: Any) -> None:
         try:
@@ -89,11 +81,6 @@ class Line:
         self._timer = None
         self.call.tick(_now())
         self.run()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
 
 
 def _now() -> float:

@@ -9,6 +9,7 @@ CALLS_BEGUN = Counter("carillon_calls_begun", "Calls that were taken", ["kind"])
 CALLS_ENDED = Counter("carillon_calls_ended", "Calls that ended, by the reason given or received", ["reason"])
 REFUSED = Counter("carillon_calls_refused", "Requests of callers that were refused", ["request", "condition"])
 PROPOSALS = Counter("carillon_calls_proposals", "Calls proposed by message", ["outcome"])
+CHAT = Counter("carillon_calls_chat", "Messages between callers and their rooms", ["direction", "outcome"])
 SECONDS = Gauge("carillon_calls_setup_seconds", "Last time from a session-initiate to the session-accept")
 
 REASONS = frozenset(

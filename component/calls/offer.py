@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from component.calls import reasons
 from jingle.colibri2 import Media
 from jingle.content import Content, Reason
 from jingle.element import Jingle
@@ -34,18 +35,13 @@ FEEDBACK: Final = frozenset(
     }
 )
 
-NOT_ENCRYPTED: Final = (
-    "This call would not be encrypted with DTLS-SRTP (XEP-0320), and other calls are not taken here."
-    " Please use a client that supports it."
-)
-
 
 class OfferRefused(Exception):
     """The whole offer cannot be taken; `reason` tells the caller why, in words."""
 
-    def __init__(self, condition: str, words: str) -> None:
-        super().__init__(f"{condition}: {words}")
-        self.reason = Reason(condition, words)
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(f"{reason.condition}: {reason.text}")
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,10 @@ class OfferedContent:
         """Audio or video."""
         return self.media.type
 
+    def knows(self, transport: IceTransport) -> bool:
+        """Whether these are the credentials that the caller has for this content."""
+        return (self.transport.ufrag, self.transport.pwd) == (transport.ufrag, transport.pwd)
+
     @property
     def description(self) -> RtpDescription:
         """The description that answers it, without sources."""
@@ -74,10 +74,6 @@ class OfferedContent:
             header_extensions=self.media.header_extensions,
             rtcp_mux=True,
         )
-
-    def sends(self, muted: frozenset[str]) -> bool:
-        """Whether the caller sends this media, given what it has muted."""
-        return self.kind not in muted and self.senders in ("both", "initiator")
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ class Offer:
 def judge(jingle: Jingle) -> Offer:
     """What of a session-initiate is taken. Raises OfferRefused."""
     if not jingle.contents:
-        raise OfferRefused("failed-application", "The call has no contents.")
+        raise OfferRefused(reasons.NO_CONTENTS)
     offer = judge_contents(jingle.contents)
     bundles = [frozenset(group.contents) for group in jingle.groups if group.semantics == "BUNDLE"]
     names = {content.name for content in jingle.contents}
@@ -110,7 +106,7 @@ def judge_contents(contents: Iterable[Content]) -> Offer:
         try:
             offered = _content(content)
             if offered.kind in taken:
-                raise OfferRefused("unsupported-applications", f"More than one stream of {offered.kind}.")
+                raise OfferRefused(reasons.NOT_CARRIED)
             taken[offered.kind] = offered
         except OfferRefused as error:
             if error.reason.condition == "security-error":
@@ -125,16 +121,15 @@ def judge_contents(contents: Iterable[Content]) -> Offer:
 def _content(content: Content) -> OfferedContent:
     description = content.description
     if description is None or description.media not in CODECS:
-        raise OfferRefused("unsupported-applications", "Only audio and video can be called with.")
+        raise OfferRefused(reasons.ONLY_CALLS)
     if content.transport is None:
-        raise OfferRefused("unsupported-transports", "Only ICE over UDP (XEP-0176) can be used.")
-    transport = _transport(content.transport)
+        raise OfferRefused(reasons.NO_ICE)
+    transport = _transport(content.transport, sdes=bool(description.encryption))
     if not description.rtcp_mux and not content.transport.rtcp_mux:
-        raise OfferRefused("failed-application", "RTP and RTCP must share a port (rtcp-mux).")
+        raise OfferRefused(reasons.NO_RTCP_MUX)
     payload_types = _payload_types(description)
     if not payload_types:
-        codec = {"audio": "Opus", "video": "VP8"}[description.media]
-        raise OfferRefused("failed-application", f"No {description.media} codec in common: this is {codec}.")
+        raise OfferRefused(reasons.NO_OPUS if description.media == "audio" else reasons.NO_VP8)
     return OfferedContent(
         content.name,
         content.creator,
@@ -144,18 +139,19 @@ def _content(content: Content) -> OfferedContent:
     )
 
 
-def _transport(offered: IceTransport) -> IceTransport:
+def _transport(offered: IceTransport, *, sdes: bool) -> IceTransport:
     fingerprints = tuple(one for one in offered.fingerprints if one.hash.lower() in HASHES)
     if not fingerprints:
-        raise OfferRefused("security-error", NOT_ENCRYPTED)
-    if any(one.setup == "passive" for one in fingerprints):
-        raise OfferRefused("security-error", "The caller must be able to be the DTLS client (setup actpass).")
+        raise OfferRefused(reasons.SDES_ONLY if sdes else reasons.NOT_ENCRYPTED)
     if not offered.ufrag or not offered.pwd:
-        raise OfferRefused("failed-transport", "The transport has no credentials of ICE.")
+        raise OfferRefused(reasons.NO_CREDENTIALS)
     return IceTransport(
         offered.ufrag,
         offered.pwd,
-        tuple(Fingerprint(one.hash, one.value, "active") for one in fingerprints),
+        tuple(
+            Fingerprint(one.hash, one.value, "active" if one.setup == "active" else "passive")
+            for one in fingerprints
+        ),
         rtcp_mux=True,
     )
 

@@ -19,6 +19,8 @@ from jingle.content import Reason
 from jingle.jmi import Invitation, Step, build_invitation
 
 MAX_REMEMBERED: Final = 2000
+MAX_REMEMBERED_EACH: Final = 40
+"""Of one account. Older ones are answered anew should they come again, which takes a token each."""
 MAX_RINGING_S: Final = 60.0
 """A proposal that waits longer for its PIN is refused when it comes."""
 HINTS_STORE: Final = "{urn:xmpp:hints}store"
@@ -64,7 +66,11 @@ class Proposals:
     ) -> list[Element]:
         """The answers to a new proposal."""
         proposal = _Proposal(called, caller, ProposalState.PROCEEDED, now)
-        self._known[bare(caller), id] = proposal
+        who = bare(caller)
+        own = [known for known in self._known if known[0] == who]
+        if len(own) >= MAX_REMEMBERED_EACH:  # who proposes without end makes only his own forgotten
+            del self._known[own[0]]
+        self._known[who, id] = proposal
         if len(self._known) > MAX_REMEMBERED:
             self._known.popitem(last=False)
         if refusal is not None:
@@ -86,13 +92,28 @@ class Proposals:
     def unlocked(self, caller: str, now: float) -> list[Element]:
         """The caller has said the PIN: what rings goes on."""
         answers: list[Element] = []
-        for (who, id), proposal in self._known.items():
-            fresh = now - proposal.at < MAX_RINGING_S
-            if who == bare(caller) and proposal.state is ProposalState.RINGING and fresh:
+        for id, proposal in self._ringing(caller):
+            if now - proposal.at < MAX_RINGING_S:
                 proposal.state = ProposalState.PROCEEDED
                 metrics.PROPOSALS.labels("proceeded").inc()
                 answers.append(_answer(proposal, Invitation(Step.PROCEED, id)))
         return answers
+
+    def locked(self, caller: str, reason: Reason) -> list[Element]:
+        """The caller does not know the PIN: what rings is refused."""
+        answers: list[Element] = []
+        for id, proposal in self._ringing(caller):
+            proposal.state = ProposalState.OVER
+            metrics.PROPOSALS.labels("refused").inc()
+            answers.append(_answer(proposal, Invitation(Step.REJECT, id, reason=reason)))
+        return answers
+
+    def _ringing(self, caller: str) -> list[tuple[str, _Proposal]]:
+        return [
+            (id, proposal)
+            for (who, id), proposal in self._known.items()
+            if who == bare(caller) and proposal.state is ProposalState.RINGING
+        ]
 
     def retract(self, caller: str, id: str) -> None:
         """The caller has thought better of it."""

@@ -8,11 +8,11 @@ from xml.etree.ElementTree import Element, SubElement
 from component.calls.endpoint import source_name
 from component.focus import features
 from component.focus.features import DISCO_INFO
+from component.focus.occupant import NICK
 from component.focus.own_presence import MUC
 from component.stanza import COMPONENT_NS, presence
 from jingle.jitsi.presence import SourceInfo, build_source_info
 
-NICK: Final = "{http://jabber.org/protocol/nick}nick"
 STATS_ID: Final = "carillon-call"
 
 

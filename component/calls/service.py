@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 import structlog
 
 from carillon.settings import Settings
-from component.calls import discovery, metrics, words
+from component.calls import discovery, metrics, reasons, words
 from component.calls.addresses import Callee, callee, speaks_for
 from component.calls.admission import Admission
 from component.calls.call import Call
@@ -23,24 +23,22 @@ from component.calls.leg import Leg, LegListener
 from component.calls.line import Line
 from component.calls.offer import OfferRefused, judge
 from component.calls.proposals import Proposals
+from component.calls.proxies import Proxies
 from component.calls.reception import Reception
 from component.calls.room_leg import RoomLeg
 from component.focus.bridge_client import BridgeClient
-from component.focus.occupant import parse_room_presence
+from component.focus.bridge_queue import spawned
 from component.focus.outbox import Outbox
 from component.focus.requests import stanza_error
 from component.link import Link
-from component.stanza import bare, domain, iq, resource
+from component.stanza import bare, domain, iq
 from component.stanza_error import StanzaError
 from jingle.content import Action, Reason
 from jingle.element import JINGLE_TAG, Jingle, build_jingle, parse_jingle
 from jingle.errors import JingleError, unknown_session
 from jingle.jitsi.mute import TAGS as MUTE_TAGS
-from jingle.jitsi.mute import parse_mute
 
 STOP_TIMEOUT_S = 2.0
-_STOPPING = Reason("gone", "The server is being restarted. Please call again in a moment.")
-_RESTARTED = Reason("gone", "The connection to the XMPP server was lost.")
 _log = structlog.get_logger()
 
 
@@ -53,13 +51,13 @@ class Calls:
         self._bridge = BridgeClient(settings.focus.bridge)
         self._admission = Admission(settings, pin)
         self._proposals = Proposals()
-        self._reception = Reception(settings, link, self._admission, self._proposals, self._unlocked)
+        self._reception = Reception(settings, link, self._admission, self._proposals, self)
         self._random = random.SystemRandom()
         self._lines: dict[tuple[str, str], Line] = {}
         """By the caller's full JID and sid."""
-        self._rooms: dict[str, tuple[Line, RoomLeg]] = {}
-        """Callers that are in a room, by the real JID of their occupant."""
+        self._proxies = Proxies()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._spawn = spawned(self._tasks)
         link.on_presence(self._on_presence)
         link.on_message(self._on_message)
         link.on_state(self._on_state)
@@ -76,7 +74,7 @@ class Calls:
 
     async def stop(self) -> None:
         """End all calls, and tell the callers and the bridge; idempotent."""
-        self._end_all(_STOPPING)
+        self._end_all(reasons.STOPPING)
         tasks = self._tasks
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
@@ -88,39 +86,60 @@ class Calls:
 
     def _on_info(self, iq: Element) -> Element:
         to = iq.get("to", "")
-        room = self._occupant(iq)
-        if room is not None:
-            return room[1].info()
-        return discovery.answer(to, iq[0].get("node", ""), callee(to))
+        occupant = self._proxies.info(iq)
+        return occupant if occupant is not None else discovery.answer(to, iq[0].get("node", ""), callee(to))
 
     def _on_presence(self, stanza: Element) -> None:
         sender, type_ = stanza.get("from", ""), stanza.get("type", "")
-        if domain(sender) == self._settings.xmpp.muc:
-            self._on_room_presence(stanza)
+        if self._is_of_a_room(stanza):
+            self._proxies.presence(stanza, self._now())
             return
-        self._reception.presence(stanza)
+        self._reception.presence(stanza, self._now())
         if type_ == "unavailable":
             for (caller, _), line in list(self._lines.items()):
                 if caller == sender:
                     line.call.vanish()
                     line.run()
 
-    def _on_room_presence(self, stanza: Element) -> None:
-        found = self._rooms.get(stanza.get("to", ""))
-        if found is not None:
-            line, leg = found
-            leg.presence(parse_room_presence(stanza), self._now())
-            line.run()
-
     def _on_message(self, stanza: Element) -> None:
-        if domain(stanza.get("from", "")) != self._settings.xmpp.muc:
+        if self._is_of_a_room(stanza):
+            self._proxies.message(stanza, self._now())
+        else:
             self._reception.message(stanza, self._now())
 
-    def _unlocked(self, caller: str) -> None:
-        """The caller has said the PIN: what rings goes on."""
-        for (other, _), line in list(self._lines.items()):
-            if bare(other) == bare(caller) and line.call.waiting:
-                self._begin(line)
+    def _is_of_a_room(self, stanza: Element) -> bool:
+        return domain(stanza.get("from", "")) == self._settings.xmpp.muc
+
+    # The calls as the reception sees them
+
+    def unlocked(self, caller: str) -> None:
+        """See Lines.unlocked."""
+        for line in self._waiting(caller):
+            self._begin(line)
+
+    def locked(self, caller: str) -> bool:
+        """See Lines.locked."""
+        waiting = self._waiting(caller)
+        for line in waiting:
+            line.call.end(reasons.WRONG_PIN)
+            line.run()
+        return bool(waiting)
+
+    def _waiting(self, caller: str) -> list[Line]:
+        return [line for line in self._of(caller) if line.call.waiting]
+
+    def call_of(self, caller: str, called: Callee) -> Call | None:
+        """See Lines.call_of."""
+        calls = [line.call for line in self._of(caller) if bare(line.call.own_jid) == called.jid]
+        calls.sort(key=lambda call: call.caller != caller)
+        return next((call for call in calls if not call.waiting), None)
+
+    def run(self, call: Call) -> None:
+        """See Lines.run."""
+        self._lines[call.caller, call.sid].run()
+
+    def _of(self, caller: str) -> list[Line]:
+        return [line for (other, _), line in self._lines.items() if bare(other) == bare(caller)]
 
     # Jingle
 
@@ -129,8 +148,8 @@ class Calls:
             jingle = parse_jingle(iq[0])
             if jingle.action is Action.SESSION_INFO and jingle.info is None and len(iq[0]):
                 raise JingleError("feature-not-implemented", "", "unsupported-info")
-            if domain(iq.get("from", "")) == self._settings.xmpp.muc:
-                self._on_focus_jingle(iq, jingle)
+            if self._is_of_a_room(iq):
+                self._soon(self._proxies.jingle(iq, jingle, self._now()).run)
             else:
                 self._on_caller_jingle(iq, jingle)
         except JingleError as error:
@@ -143,6 +162,8 @@ class Calls:
         if not self._admission.may_signal(caller, now):
             raise StanzaError("resource-constraint", "too many requests")
         line = self._lines.get((caller, jingle.sid))
+        if line is not None and line.call.own_jid != to and jingle.action is not Action.SESSION_INITIATE:
+            raise unknown_session(jingle.sid)
         if line is not None:
             line.call.received(jingle, now)
             self._soon(line.run)
@@ -166,8 +187,7 @@ class Calls:
             return
         outbox = Outbox()
         call = Call(jingle, offer, caller=caller, own_jid=to, outbox=outbox, now=now)
-        line = Line(call, outbox, self._link, self._bridge, self._ended)
-        line.tasks = self._tasks
+        line = Line(call, outbox, self._link, self._bridge, on_ended=self._ended, spawn=self._spawn)
         self._lines[caller, jingle.sid] = line
         self._admission.begun(caller)
         self._proposals.take(caller, jingle.sid)
@@ -184,8 +204,7 @@ class Calls:
         """End a session that does not begin, in words: few clients show those of the reason."""
         terminate = build_jingle(Jingle(Action.SESSION_TERMINATE, sid, reason=reason))
         self._link.send(iq("set", caller, to, terminate, id=secrets.token_urlsafe(12)))
-        if self._admission.known(caller):
-            self._reception.say(caller, called, reason.text)
+        self._reception.explain(caller, called, reason.text, self._now())
 
     def _begin(self, line: Line) -> None:
         call = line.call
@@ -211,7 +230,7 @@ class Calls:
             new_ssrc=self._new_ssrc,
             listener=listener,
         )
-        self._rooms[leg.own_jid] = (line, leg)
+        self._proxies.put(line, leg)
         return leg
 
     def _new_ssrc(self) -> int:
@@ -221,39 +240,18 @@ class Calls:
         call = line.call
         if self._lines.pop((call.caller, call.sid), None) is None:
             return
-        for jid in [jid for jid, (other, _) in self._rooms.items() if other is line]:
-            del self._rooms[jid]
+        self._proxies.drop(line)
         self._admission.ended(call.caller)
         metrics.CALLS.dec()
         for stanza in self._proposals.finish(call.caller, call.sid, call.reason):
             self._link.send(stanza)
         _log.info("a call is over", callee=bare(call.own_jid), reason=call.reason.condition)
 
-    # The room's side
-
-    def _occupant(self, iq: Element) -> tuple[Line, RoomLeg] | None:
-        """Whose occupant an IQ out of a room is for."""
-        found = self._rooms.get(iq.get("to", ""))
-        return found if found is not None and bare(iq.get("from", "")) == found[1].room else None
-
-    def _on_focus_jingle(self, iq: Element, jingle: Jingle) -> None:
-        found = self._occupant(iq)
-        if found is None:
-            raise unknown_session(jingle.sid)
-        line, leg = found
-        leg.jingle(resource(iq.get("from", "")), jingle, self._now())
-        self._soon(line.run)
-
     def _on_mute(self, iq: Element) -> None:
-        found = self._occupant(iq)
-        if found is None:
-            raise StanzaError("item-not-found", "no such call")
-        line, leg = found
         try:
-            leg.order_mute(resource(iq.get("from", "")), parse_mute(iq[0]))
+            self._soon(self._proxies.mute(iq).run)
         except JingleError as error:
             raise _refused("mute", stanza_error(error)) from error
-        self._soon(line.run)
 
     # The link
 
@@ -261,7 +259,7 @@ class Calls:
         if (
             up
         ):  # rooms and callers have seen us leave: nobody is to be found in a call that the other has ended
-            self._end_all(_RESTARTED)
+            self._end_all(reasons.LINK_LOST)
 
     def _end_all(self, reason: Reason) -> None:
         for line in list(self._lines.values()):

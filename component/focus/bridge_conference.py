@@ -19,6 +19,7 @@ from component.focus.metrics import BRIDGES_REMOVED
 from component.focus.outbox import Outbox
 from component.focus.reaction import Reaction, reaction_to
 from component.focus.session import Session
+from component.focus.single_stream import is_single
 from jingle.colibri2 import (
     ConferenceModified,
     ConferenceModify,
@@ -159,8 +160,23 @@ class BridgeConference:
             # Nobody needs the bridge: the next one who does will see how it is.
             self._back(now)
             return
+        # Callers first: with its last endpoint the bridge forgets the conference at the next question.
+        for allocation in self._allocations.values():
+            if allocation.exists and is_single(allocation.session):
+                self._check_endpoint(allocation.session)
         done = partial(self._check_answered, self._generation)
         self._outbox.ask_bridge(ConferenceModify(self._meeting_id), done)
+
+    def _check_endpoint(self, session: Session) -> None:
+        """Others ask for a new session when their media stop; a caller has nobody who would do it."""
+        self._modify(
+            Endpoint(session.nick, transport=Transport()),
+            partial(self._endpoint_checked, session, self._generation),
+        )
+
+    def _endpoint_checked(self, session: Session, generation: int, answer: BridgeAnswer, now: float) -> None:
+        if not self._is_past(generation, now) and not isinstance(answer, ConferenceModified):
+            self._react(reaction_to(answer), session, now)
 
     # Requests and what follows from their answers
 

@@ -22,6 +22,8 @@ class Wanted:
     """Media ("audio", "video") not to be forwarded."""
     media: tuple[Media, ...] = ()
     """Its own payload types, if they are not those of the offer."""
+    last_n: int | None = None
+    """How many pictures it is sent at most, if that is for the focus to say."""
 
     def beyond(self, nick: str, told: Wanted) -> Endpoint:
         """The update that makes `told` into this."""
@@ -33,6 +35,7 @@ class Wanted:
             sources=self.sources if self.sources != told.sources else None,
             force_mute_audio=None if muted is None else "audio" in muted,
             force_mute_video=None if muted is None else "video" in muted,
+            initial_last_n=self.last_n if self.last_n != told.last_n else None,
         )
 
 

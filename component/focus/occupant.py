@@ -11,6 +11,9 @@ from jingle.jitsi.presence import ParticipantPresence, parse_participant
 
 MUC_USER = "http://jabber.org/protocol/muc#user"
 CAPS = "http://jabber.org/protocol/caps"
+NICK = "{http://jabber.org/protocol/nick}nick"
+"""What people call themselves (XEP-0172)."""
+MAX_NAME_CHARS = 100
 SELF_PRESENCE = 110
 BANNED = 301
 
@@ -33,6 +36,10 @@ class RoomPresence:
     stats_id: str = ""
     unmuted: frozenset[str] = frozenset()
     """Media ("audio", "video") of which it says that it sends them, shared screens aside."""
+    screen: bool = False
+    """Whether it says that it shares a screen."""
+    name: str = ""
+    """What it calls itself."""
 
     @property
     def moderator(self) -> bool:
@@ -66,7 +73,14 @@ def parse_room_presence(presence: Element) -> RoomPresence:
         caps=_caps(presence),
         stats_id=said.stats_id,
         unmuted=_unmuted(said),
+        screen=any(one.video_type == "desktop" and not one.muted for one in said.sources),
+        name=own_name(presence),
     )
+
+
+def own_name(stanza: Element) -> str:
+    """The name that somebody gives himself in a stanza; "" = none."""
+    return " ".join((stanza.findtext(NICK) or "").split())[:MAX_NAME_CHARS]
 
 
 def _told_by_the_server(presence: Element) -> Element:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from component.focus import features
-from jingle.colibri2 import Media
+from jingle.colibri2 import ConferenceModified, Media
 from jingle.content import Content
 from jingle.ice import IceTransport
 from jingle.rtp import HeaderExtension, PayloadType, RtcpFeedback, RtpDescription
+from jingle.source_map import Owned, tidy
+from jingle.sources import MediaSources, Source
 
 _TRANSPORT_CC = RtcpFeedback("transport-cc")
 _OPUS = PayloadType(
@@ -77,3 +79,18 @@ def _content(media: Media, transport: IceTransport) -> Content:
         maxptime=_MAX_PTIME_MS[media.type],
     )
     return Content(name=media.type, senders="both", description=description, transport=transport)
+
+
+def bridge_sources(answer: ConferenceModified) -> Owned:
+    """The bridge's own sources as the offer tells them: clients want a stream and a track for each."""
+    return tidy(
+        MediaSources(
+            source.type,
+            tuple(
+                Source(one.ssrc, name=source.id, msid=one.msid or f"mixedmslabel mixedlabel{source.type}0")
+                for one in source.sources
+            ),
+        )
+        for source in answer.sources
+        if source.type in {"audio", "video"}
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from component.focus import ice_restart, single_stream
+from component.focus import content_changes, ice_restart, single_stream
 from component.focus.metrics import ICE_FAILED, RESTARTS
 from component.focus.participant import Participant
 from component.focus.session import Session, SessionState
@@ -133,6 +133,31 @@ def _transport_info(
     ice_restart.complete(sessions, session, transports[0])
 
 
+def _content_add(
+    sessions: Sessions, participant: Participant, session: Session, jingle: Jingle, now: float
+) -> None:
+    _must_be_active(session)
+    _may_send(participant, sources=True)
+    transport = accepted_transport(jingle.contents)
+    content_changes.add(
+        sessions, participant, session, contents=jingle.contents, transport=transport, now=now
+    )
+
+
+def _content_remove(
+    sessions: Sessions, participant: Participant, session: Session, jingle: Jingle, now: float
+) -> None:
+    _must_be_active(session)
+    content_changes.remove(sessions, participant, session, jingle.contents, now)
+
+
+def _content_modify(
+    sessions: Sessions, participant: Participant, session: Session, jingle: Jingle, now: float
+) -> None:
+    _must_be_active(session)
+    content_changes.modify(sessions, participant, session, jingle.contents)
+
+
 def _must_be_current(session: Session, jingle: Jingle) -> None:
     if jingle.bridge_session is not None and jingle.bridge_session.id != session.bridge_session:
         raise StanzaError("item-not-found", "not the current bridge session")
@@ -157,4 +182,7 @@ _ACTIONS: dict[Action, _Action] = {
     Action.SESSION_TERMINATE: _terminate,
     Action.SESSION_INFO: _info,
     Action.TRANSPORT_INFO: _transport_info,
+    Action.CONTENT_ADD: _content_add,
+    Action.CONTENT_REMOVE: _content_remove,
+    Action.CONTENT_MODIFY: _content_modify,
 }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -16,12 +15,12 @@ from carillon.settings import Settings
 from component.focus import carrying_out, metrics
 from component.focus.admission import Admission
 from component.focus.bridge_client import BridgeClient
+from component.focus.bridge_queue import BridgeQueue, spawned
 from component.focus.conference import Conference
 from component.focus.effects import (
     AnswerRequest,
     AskBridge,
     AskPeer,
-    BridgeUnreachable,
     Effect,
     Ended,
     Send,
@@ -58,6 +57,7 @@ class Focus:
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._last_ticket = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._spawn = spawned(self._tasks)
         self._farewells: set[asyncio.Task[None]] = set()
         """Those that bring the bridge what it must know even when the focus stops."""
         link.on_presence(self._on_presence)
@@ -122,7 +122,12 @@ class Focus:
             new_id=lambda: str(uuid.uuid4()),
             now=self._now(),
         )
-        room = self._rooms[jid] = _Room(conference)
+        queue = BridgeQueue(
+            self._bridge,
+            lambda effect, answer: self._answered(room, effect.done, answer),
+            spawned(self._farewells),
+        )
+        room = self._rooms[jid] = _Room(conference, queue)
         _log.info("a conference begins", room=jid)
         self._run(room, conference.begin())
         return room
@@ -186,33 +191,17 @@ class Focus:
                 case Send():
                     carrying_out.send(self._link, effect.stanza)
                 case AskPeer():
-                    self._spawn(self._ask_peer(room, effect), self._tasks)
+                    self._spawn(self._ask_peer(room, effect))
                 case AskBridge():
-                    room.to_bridge.append(effect)
+                    room.to_bridge.put(effect)
                 case AnswerRequest():
                     self._answer(effect)
                 case Ended():
                     self._forget(room)
-        if room.to_bridge and not room.asking_bridge:
-            room.asking_bridge = True
-            self._spawn(self._ask_bridge(room), self._farewells)
         self._arm(room)
 
     async def _ask_peer(self, room: _Room, effect: AskPeer) -> None:
         self._answered(room, effect.done, await carrying_out.ask_peer(self._link, effect))
-
-    async def _ask_bridge(self, room: _Room) -> None:
-        """Send the room's requests one by one, so that the bridge sees them in order."""
-        while room.to_bridge:
-            effect = room.to_bridge.popleft()
-            answer = await self._bridge.ask(effect.request)
-            # What was asked before the failure was known would only wait for the same time-out, each in turn.
-            missed = list(room.to_bridge) if isinstance(answer, BridgeUnreachable) else []
-            if missed:
-                room.to_bridge.clear()
-            for one in (effect, *missed):
-                self._answered(room, one.done, answer)
-        room.asking_bridge = False
 
     def _answered(self, room: _Room, done: Callable[[Any, float], None], answer: Any) -> None:
         try:
@@ -250,11 +239,6 @@ class Focus:
         room.timer = None
         self._run(room, room.conference.tick(self._now()))
 
-    def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
-        task = asyncio.create_task(work)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
@@ -262,10 +246,9 @@ class Focus:
 class _Room:
     """What the shell keeps for one conference."""
 
-    def __init__(self, conference: Conference) -> None:
+    def __init__(self, conference: Conference, to_bridge: BridgeQueue) -> None:
         self.conference = conference
-        self.to_bridge: deque[AskBridge] = deque()
-        self.asking_bridge = False
+        self.to_bridge = to_bridge
         self.timer: asyncio.TimerHandle | None = None
 
 

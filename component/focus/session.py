@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from jingle.colibri2 import Endpoint, Media
@@ -69,6 +69,8 @@ class Session:
     """What the bridge has allocated."""
     accepted_media: tuple[Media, ...] = ()
     """The participant's own payload types, where they differ from those of the offer."""
+    senders: dict[str, str] = field(default_factory=dict)
+    """Who sends, by media, where it is not both: of a caller (see component.focus.single_stream)."""
     video: Session | None = None
     """What has the video of a participant without BUNDLE: an endpoint of its own within the same session."""
     owner: str = ""

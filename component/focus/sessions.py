@@ -6,7 +6,7 @@ it active. Whatever ends it ends the endpoint too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from component.focus.bridge_conference import BridgeConference
 from component.focus.bridge_interface import Wanted
 from component.focus.effects import PeerAnswer
 from component.focus.metrics import INVITE_SECONDS, PARTICIPANTS_MOVED
-from component.focus.offer import offered_contents, offered_media
+from component.focus.offer import bridge_sources, offered_contents, offered_media
 from component.focus.outbox import Outbox
 from component.focus.participant import Participant
 from component.focus.session import Session, SessionEvent, SessionState
@@ -23,17 +23,17 @@ from component.focus.signalling import Sources, forwarded, signalling_delay_s
 from component.link import LinkDown
 from component.stanza import iq
 from component.stanza_error import StanzaError
-from jingle.colibri2 import ConferenceModified, Endpoint
-from jingle.content import Action, Group, Reason
+from jingle.colibri2 import ConferenceModified, Endpoint, Media
+from jingle.content import Action, Content, Group, Reason
 from jingle.element import Jingle, build_jingle
 from jingle.ice import IceTransport
 from jingle.jitsi.session import BridgeSession
-from jingle.source_map import SourceMap, tidy
+from jingle.source_map import SourceMap
 from jingle.source_rules import colibri_sources
-from jingle.sources import MediaSources, Source
 
 MOVING = Reason("success", "moving")
 FAILED = Reason("general-error", "jingle session failed")
+UNHEARD = Reason("connectivity-error", "nothing was heard of the caller any more")
 IDLE = Reason("expired", "Idle session timeout")
 BRIDGE_OWNER = "jvb"
 """Owner of the SSRCs with which the bridge itself sends RTCP."""
@@ -107,7 +107,9 @@ class Sessions:
             return
         session.endpoint = endpoint
         whole = participant.session
-        if whole is not None and all(part.endpoint is not None for part in whole.parts):
+        if whole is not None and whole.state is SessionState.ACTIVE:
+            self.content_added(participant, session, session.media, now)
+        elif whole is not None and all(part.endpoint is not None for part in whole.parts):
             self._offer(participant, whole, answer, now)
 
     def _offer(
@@ -135,13 +137,28 @@ class Sessions:
             else (),
             bridge_session=BridgeSession(session.bridge_session),
         )
-        own = {BRIDGE_OWNER: streams} if (streams := single_stream.downlink(session)) else {}
-        told = {**(own or bridge_sources(answer)), **view}
+        own = single_stream.downlink(session) or bridge_sources(answer)
+        told = {**({BRIDGE_OWNER: own} if own else {}), **view}
         self._request(
             participant,
             receiver.offer(offer, told),
             partial(self._initiated, participant, session),
         )
+
+    def content_added(
+        self, participant: Participant, part: Session, media: Iterable[Media], now: float
+    ) -> None:
+        """The bridge has an endpoint for a content that a caller adds: tell the caller, bridge and all."""
+        for event in (SessionEvent.ALLOCATED, SessionEvent.ACCEPTED):
+            if part.state is not SessionState.ACTIVE:
+                part.move(event)
+        ice = single_stream.ice_of(part.endpoint)
+        contents = offered_contents(tuple(media), ice) if ice is not None else ()
+        accept = Jingle(Action.CONTENT_ACCEPT, part.sid, contents=contents)
+        self.tell(
+            participant, participant.receiver.offer(accept, {BRIDGE_OWNER: single_stream.downlink(part)})
+        )
+        self.sources_changed(participant, now)
 
     def _initiated(self, participant: Participant, session: Session, answer: PeerAnswer, now: float) -> None:
         # No answer is no reason to end anything: clients in large rooms are slow, the accept counts.
@@ -163,12 +180,23 @@ class Sessions:
             for one in self.sources.of(participant.nick)
             if whole is None or whole.video is None or one.media in kinds
         ]
-        return Wanted(session.transport, colibri_sources(owned), participant.muted, session.accepted_media)
+        return Wanted(
+            session.transport,
+            colibri_sources(owned),
+            participant.muted,
+            single_stream.carried(session),
+            single_stream.last_n(session),
+        )
 
     def allocation_failed(self, session: Session, *, again: bool) -> None:
         """There is no endpoint: nobody was told of this session."""
         participant = self._participant(session)
         whole = participant.session if participant is not None else None
+        if participant is not None and whole is not None and session is whole.video and whole.open:
+            self.drop_video(participant, whole)
+            refused = (Content(media.type, "responder") for media in session.media)
+            self.tell(participant, Jingle(Action.CONTENT_REJECT, session.sid, contents=tuple(refused)))
+            return
         for part in (whole or session).parts:
             self._close(part)
             self.bridge.expire(part)
@@ -181,7 +209,10 @@ class Sessions:
         participant = self._participant(session)
         if participant is None:
             return
-        if participant.restarts.allow(now):
+        if participant.single_stream:
+            self.end(participant, now, reason=UNHEARD)
+            participant.declined = True
+        elif participant.restarts.allow(now):
             self.restart(participant, now)
         else:
             self.end(participant, now, reason=FAILED)
@@ -249,6 +280,15 @@ class Sessions:
     def tell(self, participant: Participant, jingle: Jingle) -> None:
         """Send a request whose answer changes nothing."""
         self._request(participant, jingle, lambda answer, now: None)
+
+    def drop_video(self, participant: Participant, session: Session) -> None:
+        """Give up the endpoint that has the video of a caller without BUNDLE."""
+        part, session.video = session.video, None
+        if part is not None:
+            owned = [one for one in self.sources.of(participant.nick) if one.media == "video"]
+            self.sources.remove(participant.nick, owned)
+            self._close(part)
+            self.bridge.expire(part)
 
     # What a participant does
 
@@ -329,19 +369,3 @@ class Sessions:
         if participant is None or participant.session is None:
             return None
         return participant if any(part is session for part in participant.session.parts) else None
-
-
-def bridge_sources(answer: ConferenceModified) -> Sources:
-    """The bridge's own sources as the offer tells them: clients want a stream and a track for each."""
-    media = tidy(
-        MediaSources(
-            source.type,
-            tuple(
-                Source(one.ssrc, name=source.id, msid=one.msid or f"mixedmslabel mixedlabel{source.type}0")
-                for one in source.sources
-            ),
-        )
-        for source in answer.sources
-        if source.type in {"audio", "video"}
-    )
-    return {BRIDGE_OWNER: media} if media else {}

@@ -32,29 +32,61 @@ def prepare(session: Session, supported: frozenset[str]) -> None:
     if features.UNBUNDLED in supported and len(session.media) > 1:
         video = tuple(media for media in session.media if media.type == "video")
         session.media = tuple(media for media in session.media if media not in video)
-        session.video = Session(
-            session.nick + VIDEO_SUFFIX,
-            session.sid,
-            session.bridge_session,
-            video,
-            owner=session.nick,
-            capabilities=session.capabilities,
-            ice_controlling=session.ice_controlling,
-        )
+        session.video = video_part(session, video)
+
+
+def video_part(session: Session, video: tuple[Media, ...]) -> Session:
+    """What has the video of a participant without BUNDLE."""
+    return Session(
+        session.nick + VIDEO_SUFFIX,
+        session.sid,
+        session.bridge_session,
+        video,
+        owner=session.nick,
+        capabilities=session.capabilities,
+        ice_controlling=session.ice_controlling,
+    )
+
+
+def is_single(session: Session) -> bool:
+    """Whether an endpoint is that of a caller."""
+    return CAPABILITIES[0] in session.capabilities
 
 
 def take(session: Session, contents: Iterable[Content]) -> None:
-    """Note what the participant has accepted: its payload types, and the transport of its video."""
+    """Note what the participant has accepted: its payload types."""
     for part in session.parts:
-        if CAPABILITIES[0] not in part.capabilities:
-            continue
-        kinds = {media.type for media in part.media}
-        own = [one for one in contents if one.description is not None and one.description.media in kinds]
-        part.accepted_media = tuple(
-            Media(one.description.media, one.description.payload_types, one.description.header_extensions)
-            for one in own
-            if one.description is not None
-        )
+        if is_single(part):
+            kinds = {media.type for media in part.media}
+            part.accepted_media = tuple(media for media in own_media(contents) if media.type in kinds)
+
+
+def own_media(contents: Iterable[Content]) -> tuple[Media, ...]:
+    """The participant's own payload types, as the bridge is told them."""
+    return tuple(
+        Media(one.description.media, one.description.payload_types, one.description.header_extensions)
+        for one in contents
+        if one.description is not None
+    )
+
+
+def carried(session: Session) -> tuple[Media, ...]:
+    """What the bridge is told of the media of an endpoint. One without payload types goes nowhere."""
+    if not session.accepted_media:
+        return ()
+    known = {
+        media.type: media
+        for media in session.accepted_media
+        if session.senders.get(media.type, "both") != "none"
+    }
+    return tuple(known.get(media.type, Media(media.type)) for media in session.media)
+
+
+def last_n(session: Session) -> int | None:
+    """How many pictures a caller is sent: one, or none while only it sends; None for everybody else."""
+    if not is_single(session):
+        return None
+    return 0 if session.senders.get("video", "both") in ("none", "responder") else 1
 
 
 def transport_of(session: Session, contents: Iterable[Content]) -> tuple[Content, ...]:

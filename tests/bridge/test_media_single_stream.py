@@ -7,6 +7,7 @@ import pytest
 
 from bridge.media import rtcp, rtp
 from bridge.media.sequence import extend, signed_distance
+from jingle.colibri2 import Media
 from tests.bridge.media_browser import Browser, ReceivedStream
 from tests.bridge.media_packets import media, sources
 from tests.bridge.media_world import World
@@ -274,3 +275,42 @@ def test_statistics_tell_who_is_seen_and_heard() -> None:
     receives = world.router.stats(world.now)["endpoints"]["p"]["receives"]
     told = {stream["source"]: stream.get("shows") or stream["hears"] for stream in receives}
     assert told == {source.id: shown for source, shown in zip(plain.down, (["a-a0"], "a-v0"), strict=True)}
+
+
+def test_who_wants_no_picture_gets_none_until_it_wants_one_again() -> None:
+    world = World()
+    world.join("a", 100, layers=1)
+    plain = single(world, "p", 900, layers=1)
+    world.run(2)
+    for last_n, grows in ((0, False), (-1, True)):
+        message = {"colibriClass": "LastNChangedEvent", "lastN": last_n}
+        world.router.receive_message("p", message, world.now)
+        world.run(0.5)
+        seen, heard = len(video(plain).frames), len(audio(plain).arrived)
+        world.run(2)
+        assert (len(video(plain).frames) > seen + 20) is grows
+        assert len(audio(plain).arrived) > heard + 50
+    check_numbers(video(plain))
+    video(plain).check_pictures()
+
+
+def test_who_is_on_hold_is_neither_heard_nor_sent_anything() -> None:
+    world = World()
+    other = world.join("a", 100, layers=1)
+    plain = single(world, "p", 900, layers=1)
+    world.run(2)
+    for held in (True, False):
+        negotiated = (Media("audio"), Media("video")) if held else media()
+        world.router.set_media("p", negotiated)
+        world.run(0.5)
+        seen, heard, said = (
+            len(video(plain).frames),
+            len(audio(plain).arrived),
+            len(other.received[900].arrived),
+        )
+        world.run(2)
+        assert (len(video(plain).frames) > seen + 20) is not held
+        assert (len(audio(plain).arrived) > heard + 50) is not held
+        assert (len(other.received[900].arrived) > said + 50) is not held
+    check_numbers(audio(plain))
+    video(plain).check_pictures()

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from bridge.media.speaker import DominantSpeaker
+from bridge.media.speaker import DECISION_S, DominantSpeaker
 
 Trace = Callable[[float], int | None]
 """Time to level (RFC 6464: 0 loudest, 127 silence), or None when no packet is sent."""
@@ -52,7 +52,7 @@ def run(
             level = trace(now)
             if level is not None:
                 dominant.level(name, level, now)
-        if now - decided >= 0.3:
+        if now - decided >= DECISION_S:
             decided = now
             if dominant.decide(now):
                 changes.append((now, dominant.speaker, dominant.silence))
@@ -132,3 +132,10 @@ def test_levels_of_strangers_are_ignored() -> None:
     dominant = DominantSpeaker()
     dominant.level("nobody", 10, 1.0)
     assert not dominant.decide(1.0)
+
+
+def test_who_takes_the_floor_is_noticed_soon_whatever_the_rhythm() -> None:
+    for seed in range(30):
+        _, changes = run({"a": speech(seed, [(0, 6)]), "b": speech(seed + 1000, [(6, 9)])}, 9)
+        taken = [at for at, speaker, _ in changes if speaker == "b" and at > 6]
+        assert taken and taken[0] < 7.1

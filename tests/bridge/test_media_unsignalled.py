@@ -125,3 +125,25 @@ def test_no_packet_of_a_stranger_breaks_the_router(packets: list[tuple[bytes, bo
     world.router.set_sources("a", (), world.now + 20)
     world.router.remove_endpoint("b", world.now + 20)
     world.router.tick(world.now + 21)
+
+
+def test_tones_of_a_keypad_are_left_out_and_nobody_notices() -> None:
+    world = World()
+    a = stranger(world, "a", 100, 5000)
+    b = world.join("b", 200, sends=False)
+
+    def tone(payload_type: int = 101) -> None:
+        timestamp = (a.audio_offset + round(world.now * 48000)) & 0xFFFFFFFF
+        a.send(rtp.build(payload_type, a.audio_sequence & 0xFFFF, timestamp, a.base, b"\x05\x0a\x03\x20"))
+        a.audio_sequence += 1
+
+    tone()  # before anything else: it binds nothing
+    world.run(1)
+    for _ in range(20):
+        tone()
+        world.run(0.05)
+    world.run(1)
+    heard = b.received[100]
+    assert len(heard.arrived) > 140
+    assert heard.arrived == list(range(heard.arrived[0], heard.arrived[0] + len(heard.arrived)))
+    assert {packet.payload.rstrip(b".") for packet in heard.packets.values()} == {b"a"}

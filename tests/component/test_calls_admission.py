@@ -6,8 +6,9 @@ import pytest
 
 from component.calls import discovery, words
 from component.calls.addresses import Callee, callee, speaks_for
-from component.calls.admission import UNLOCKED_S, Admission
-from component.calls.proposals import MAX_REMEMBERED, Proposals
+from component.calls.admission import UNLOCKED_S, Admission, Guess
+from component.calls.proposals import MAX_REMEMBERED, MAX_REMEMBERED_EACH, Proposals
+from component.calls.reasons import WRONG_PIN
 from component.focus.features import DISCO_INFO, features_of, verification_string
 from component.focus.occupant import CAPS
 from component.stanza_error import StanzaError
@@ -65,9 +66,9 @@ def test_attempts_have_a_rate() -> None:
 def test_a_pin_opens_the_rooms_for_a_while() -> None:
     admission = Admission(call_settings('[calls]\nrooms = "pin"\npin_file = "pin"\n'), "4711")
     assert admission.wants_pin(CALLER, ROOM, 0.0) and not admission.wants_pin(CALLER, ECHO, 0.0)
-    assert admission.says_pin(CALLER, "1234", 0.0) is False
-    assert admission.says_pin("alice@elsewhere/r", "4711", 0.0) is False
-    assert admission.says_pin(CALLER, "4711", 0.0) is True
+    assert admission.says_pin(CALLER, "1234", 0.0) is Guess.WRONG
+    assert admission.says_pin("alice@elsewhere/r", "4711", 0.0) is Guess.WRONG
+    assert admission.says_pin(CALLER, "4711", 0.0) is Guess.RIGHT
     assert not admission.wants_pin(CALLER, ROOM, UNLOCKED_S - 1)
     assert admission.wants_pin(CALLER, ROOM, UNLOCKED_S)
     assert admission.wants_pin("bob@localhost/r", ROOM, 1.0)
@@ -75,10 +76,11 @@ def test_a_pin_opens_the_rooms_for_a_while() -> None:
 
 def test_guesses_are_few_whoever_makes_them() -> None:
     admission = Admission(call_settings('[calls]\nrooms = "pin"\npin_file = "pin"\n'), "4711")
-    assert [admission.says_pin(CALLER, "0", 0.0) for _ in range(6)] == [False] * 5 + [None]
+    own = [admission.says_pin(CALLER, "0", 0.0) for _ in range(6)]
+    assert own == [Guess.WRONG] * 5 + [Guess.TOO_MANY]
     guesses = [admission.says_pin(f"{n}@guest.localhost/r", "0", 0.0) for n in range(60)]
-    assert guesses.count(False) == 25 and guesses[-1] is None
-    assert admission.says_pin(CALLER, "4711", 0.0) is None
+    assert guesses.count(Guess.WRONG) == 25 and guesses[-1] is Guess.CROWDED
+    assert admission.says_pin(CALLER, "4711", 0.0) is Guess.TOO_MANY
 
 
 def steps(answers: list) -> list[Step]:  # type: ignore[type-arg]
@@ -118,11 +120,27 @@ def test_a_proposal_rings_until_the_pin_is_said() -> None:
     assert not proposals.unlocked(CALLER, 70.0)
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_what_is_remembered_is_bounded_and_a_flood_makes_only_its_own_forgotten() -> None:
     proposals = Proposals()
+    proposals.propose("bob@localhost/r", ECHO, "1", 0.0, refusal=None, wants_pin=False)
     for number in range(MAX_REMEMBERED + 1):
         proposals.propose(CALLER, ECHO, str(number), 0.0, refusal=None, wants_pin=False)
-    assert not proposals.knows(CALLER, "0") and proposals.knows(CALLER, str(MAX_REMEMBERED))
+    assert proposals.knows("bob@localhost/r", "1") and proposals.knows(CALLER, str(MAX_REMEMBERED))
+    assert not proposals.knows(CALLER, str(MAX_REMEMBERED - MAX_REMEMBERED_EACH))
+    for number in range(MAX_REMEMBERED):
+        proposals.propose(f"{number}@localhost/r", ECHO, "1", 0.0, refusal=None, wants_pin=False)
+    assert not proposals.knows("bob@localhost/r", "1")
+
+
+def test_what_rings_is_refused_when_the_pin_is_not_known() -> None:
+    proposals = Proposals()
+    for caller in (CALLER, "bob@localhost/r"):
+        proposals.propose(caller, ROOM, "1", 0.0, refusal=None, wants_pin=True)
+    (answer,) = proposals.locked(CALLER, WRONG_PIN)
+    found = parse_invitation(answer)
+    assert found is not None and (found.step, found.reason) == (Step.REJECT, WRONG_PIN)
+    assert not proposals.locked(CALLER, WRONG_PIN) and not proposals.unlocked(CALLER, 1.0)
+    assert steps(proposals.unlocked("bob@localhost/r", 1.0)) == [Step.PROCEED]
 
 
 def test_the_capabilities_in_presence_are_those_that_discovery_tells() -> None:
@@ -154,4 +172,5 @@ def test_identities(to: str, identity: tuple[str, str]) -> None:
 )
 def test_a_pin_in_a_message(said: str, pin: str | None) -> None:
     assert words.pin_in(said) == pin
+    assert not words.is_help(said) and words.is_help("Help")
     assert "pin" in words.help_of(ROOM) and "pin" not in words.help_of(ECHO)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from component.calls.call import PING_INTERVAL_S, SETUP_TIMEOUT_S
+from component.calls.alive import PING_INTERVAL_S
+from component.calls.call import SETUP_TIMEOUT_S
 from component.focus.effects import PeerAnswer
 from component.stanza_error import StanzaError
 from jingle.content import Action, Content, Reason, SessionInfo
@@ -136,6 +137,9 @@ def test_what_is_not_for_a_call_has_an_error() -> None:
         ((StanzaError("item-not-found"),), True),
         ((StanzaError("service-unavailable"),), True),
         ((StanzaError("feature-not-implemented"),), False),
+        ((StanzaError("unexpected-request"),) * 3, False),
+        ((StanzaError("remote-server-timeout"),), False),
+        ((StanzaError("remote-server-timeout"),) * 2, True),
         ((None,), False),
         ((None, StanzaError("feature-not-implemented"), None), False),
         ((None, None), True),

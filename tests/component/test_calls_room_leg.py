@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import pytest
 
 from component.calls.answer import Downlinks
 from component.calls.offer import judge
-from component.calls.room_leg import RoomLeg
+from component.calls.room_leg import HEARD_BURST, RoomLeg
 from component.focus import features
 from component.focus.effects import AskPeer, PeerAnswer, Send
 from component.focus.features import features_of
@@ -20,9 +22,11 @@ from component.stanza_error import StanzaError
 from jingle.content import Action, Content, Group, Reason
 from jingle.element import Jingle, parse_jingle
 from jingle.errors import JingleError
+from jingle.ice import IceTransport
 from jingle.jitsi.conference import CONFERENCE
 from jingle.jitsi.mute import Mute
 from jingle.jitsi.presence import parse_participant
+from jingle.jitsi.session import BridgeSession
 from jingle.rtp import RtpDescription
 from jingle.sources import Source
 from tests.component.call_under_test import DINO, STANZA_JS
@@ -40,6 +44,8 @@ class Ears:
         self.lost_by: list[Reason] = []
         self.told: list[str] = []
         self.without: list[str] = []
+        self.restarts: list[IceTransport | None] = []
+        self.picture = True
 
     def reached(self, downlinks: Downlinks, now: float) -> None:
         self.downlinks = downlinks
@@ -49,6 +55,12 @@ class Ears:
 
     def lost(self, reason: Reason, now: float) -> None:
         self.lost_by.append(reason)
+
+    def restarted(self, transport: IceTransport | None, now: float) -> None:
+        self.restarts.append(transport)
+
+    def pictured(self, shown: bool, now: float) -> None:
+        self.picture = shown
 
     def tell(self, words: str) -> None:
         self.told.append(words)
@@ -87,8 +99,9 @@ class Occupant:
         self.asked[-1].done(result(self.asked[-1].iq) if answer is None else answer, 0.0)
         self.collect()
 
-    def enter(self) -> None:
+    def enter(self, focus: str = "focus@focus.localhost/focus") -> None:
         self.answer()
+        self.see("focus", real_jid=focus)
         self.leg.presence(RoomPresence(ROOM, "ab12cd34", "available", codes=frozenset({110})), 0.0)
 
     def invite(self, *media: str) -> None:
@@ -105,8 +118,22 @@ class Occupant:
                 for number, one in enumerate(media or ("audio", "video"))
             ),
             groups=(Group("BUNDLE", media or ("audio", "video")),),
+            bridge_session=BridgeSession("allocation"),
         )
         self.leg.jingle("focus", offer, 0.0)
+        self.collect()
+
+    def see(self, nick: str, **parts: Any) -> None:
+        self.leg.presence(RoomPresence(ROOM, nick, **({"kind": "available"} | parts)), 0.0)
+        self.collect()
+
+    def told(self) -> Jingle:
+        """The last request to the focus."""
+        assert self.asked[-1].iq.get("to") == f"{ROOM}/focus"
+        return parse_jingle(self.asked[-1].iq[0])
+
+    def focus_says(self, action: Action, **parts: Any) -> None:
+        self.leg.jingle("focus", Jingle(action, "focus-sid", **parts), 0.0)
         self.collect()
 
     def shown(self) -> dict[str, bool]:
@@ -146,7 +173,7 @@ def test_the_invitation_becomes_the_callers_answer_and_the_callers_offer_its_own
     transport = accept.contents[0].transport
     offered = STANZA_JS.contents[0].transport
     assert transport is not None and offered is not None and transport.ufrag == offered.ufrag
-    assert [one.setup for one in transport.fingerprints] == ["active"]
+    assert [one.setup for one in transport.fingerprints] == ["passive"]
     assert [one.ssrc for one in test.ears.downlinks["video"].sources] == [71]
     assert test.ears.downlinks["audio"].transport.ufrag == "ufragab12cd34"
 
@@ -160,10 +187,10 @@ def test_a_medium_that_the_focus_does_not_offer_is_done_without() -> None:
 
 def test_mute_is_seen_in_the_room() -> None:
     test = Occupant()
-    test.leg.show(frozenset({"video"}))
+    test.leg.show(frozenset({"video"}), frozenset())
     test.enter()
     assert test.shown() == {"ab12cd34-a0": False, "ab12cd34-v0": True}
-    test.leg.show(frozenset({"audio", "video"}))
+    test.leg.show(frozenset({"audio", "video"}), frozenset())
     test.collect()
     assert test.shown() == {"ab12cd34-a0": True, "ab12cd34-v0": True}
     assert test.presences[-1].find("{http://jabber.org/protocol/muc}x") is None
@@ -175,8 +202,8 @@ def test_a_moderators_mute_holds_until_the_caller_unmutes() -> None:
     test.leg.order_mute("focus", Mute("audio", True, actor=f"{ROOM}/mod"))
     test.collect()
     assert test.shown()["ab12cd34-a0"] and "microphone" in test.ears.told[0]
-    test.leg.show(frozenset({"audio"}))
-    test.leg.show(frozenset())
+    test.leg.show(frozenset({"audio"}), frozenset())
+    test.leg.show(frozenset(), frozenset())
     test.collect()
     assert not test.shown()["ab12cd34-a0"]
     with pytest.raises(StanzaError, match="forbidden"):
@@ -202,6 +229,7 @@ def test_a_room_that_is_not_to_be_had(answer: StanzaError, reason: str) -> None:
     ("presence", "reason"),
     [
         (RoomPresence(ROOM, "ab12cd34", "unavailable", codes=frozenset({110, 307})), "decline"),
+        (RoomPresence(ROOM, "ab12cd34", "unavailable", codes=frozenset({110, 301})), "decline"),
         (RoomPresence(ROOM, "ab12cd34", "unavailable", codes=frozenset({110, 332})), "gone"),
         (RoomPresence(ROOM, "other", "unavailable"), ""),
     ],
@@ -213,11 +241,21 @@ def test_leaving_the_room_is_the_end_of_the_call(presence: RoomPresence, reason:
     assert [one.condition for one in test.ears.lost_by] == ([reason] if reason else [])
 
 
-def test_a_room_that_does_not_let_it_in() -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("registration-required", "members"),
+        ("not-authorized", "password"),
+        ("forbidden", "banned"),
+        ("service-unavailable", "full"),
+        ("something", "not let you in"),
+    ],
+)
+def test_a_room_that_does_not_let_it_in_says_why(error: str, words: str) -> None:
     test = Occupant()
     test.answer()
-    test.leg.presence(RoomPresence(ROOM, "ab12cd34", "error", error="registration-required"), 0.0)
-    assert [one.condition for one in test.ears.lost_by] == ["decline"]
+    test.leg.presence(RoomPresence(ROOM, "ab12cd34", "error", error=error), 0.0)
+    assert words in test.ears.lost_by[0].text
 
 
 def test_the_end_of_the_call_leaves_the_room() -> None:
@@ -245,3 +283,154 @@ def test_nobody_but_the_focus_invites_and_a_moved_session_ends_the_call() -> Non
         "focus", Jingle(Action.SESSION_TERMINATE, "focus-sid", reason=Reason("success", "moving")), 0.0
     )
     assert [one.condition for one in test.ears.lost_by] == ["general-error"]
+
+
+def test_only_the_focus_by_its_real_jid_invites() -> None:
+    test = Occupant()
+    test.enter(focus="mallory@localhost/x")
+    with pytest.raises(JingleError):
+        test.invite()
+    with pytest.raises(StanzaError, match="forbidden"):
+        test.leg.order_mute("focus", Mute("audio", True))
+    test.see("focus", kind="unavailable")
+    test.see("focus", real_jid="focus@focus.localhost/focus")
+    test.invite()
+    assert test.told().action is Action.SESSION_ACCEPT
+
+
+def test_media_that_the_bridge_gave_up_end_the_call_in_words() -> None:
+    test = Occupant()
+    test.enter()
+    test.invite()
+    test.focus_says(Action.SESSION_TERMINATE, reason=Reason("connectivity-error"))
+    assert [one.condition for one in test.ears.lost_by] == ["connectivity-error"]
+
+
+def test_a_content_is_added_by_way_of_the_focus() -> None:
+    test = Occupant(replace(STANZA_JS, contents=STANZA_JS.contents[:1]))
+    test.enter()
+    test.invite("audio")
+    video = judge(STANZA_JS).contents[1]
+    test.leg.add(video, 0.0)
+    test.collect()
+    (added,) = test.told().contents
+    assert test.told().action is Action.CONTENT_ADD and (added.name, added.creator) == ("video", "responder")
+    assert added.description is not None and added.description.sources[0].name == "ab12cd34-v0"
+    accepted = Content(
+        "video",
+        "responder",
+        description=RtpDescription("video", sources=(Source(72), Source(73))),
+        transport=bridge_transport("ab12cd34"),
+    )
+    test.focus_says(Action.CONTENT_ACCEPT, contents=(accepted,))
+    assert [one.ssrc for one in test.ears.downlinks["video"].sources] == [72, 73]
+    test.leg.remove("video", 0.0)
+    test.collect()
+    assert test.told().action is Action.CONTENT_REMOVE
+    test.leg.add(video, 0.0)
+    test.collect()
+    again = test.told().contents[0].description
+    assert again is not None and again.sources == added.description.sources
+
+
+def test_a_content_that_the_focus_refuses_is_done_without() -> None:
+    test = Occupant(replace(STANZA_JS, contents=STANZA_JS.contents[:1]))
+    test.enter()
+    test.invite("audio")
+    video = judge(STANZA_JS).contents[1]
+    test.leg.add(video, 0.0)
+    test.collect()
+    test.answer(StanzaError("not-acceptable"))
+    test.leg.add(video, 0.0)
+    test.collect()
+    test.focus_says(Action.CONTENT_REJECT, contents=(Content("video", "responder"),))
+    assert test.ears.without == ["video", "video"]
+
+
+def test_who_sends_is_told_the_focus_from_its_side() -> None:
+    test = Occupant()
+    test.enter()
+    test.leg.show(frozenset(), frozenset({"video"}))
+    test.invite()
+    assert [(one.name, one.senders) for one in test.told().contents] == [("video", "responder")]
+    both = frozenset({"audio", "video"})
+    test.leg.show(both, both)
+    test.collect()
+    assert {(one.name, one.senders) for one in test.told().contents} == {("audio", "none"), ("video", "none")}
+    test.leg.show(frozenset(), frozenset())
+    test.collect()
+    assert {one.senders for one in test.told().contents} == {"both"}
+
+
+def test_a_restart_of_ice_goes_through_the_focus_and_back() -> None:
+    test = Occupant()
+    test.enter()
+    test.invite()
+    test.leg.restart(IceTransport("new", "secret"), 0.0)
+    test.collect()
+    asked = test.told().bridge_session
+    assert asked is not None and asked.ice_restart and asked.id == "allocation"
+    fresh = replace(bridge_transport("fresh"), ice_generation=3)
+    test.focus_says(Action.TRANSPORT_INFO, contents=(Content("audio", transport=fresh),))
+    own = test.told().contents[0].transport
+    assert own is not None and (own.ufrag, own.ice_generation) == ("new", 3)
+    assert [one.ufrag for one in test.ears.restarts if one is not None] == ["ufragfresh"]
+    test.focus_says(Action.TRANSPORT_INFO, contents=(Content("audio", transport=fresh),))
+    assert len(test.ears.restarts) == 1
+
+
+def test_a_restart_that_is_refused_is_told() -> None:
+    test = Occupant()
+    test.enter()
+    test.invite()
+    test.leg.restart(IceTransport("new", "secret"), 0.0)
+    test.collect()
+    test.answer(StanzaError("resource-constraint"))
+    assert test.ears.restarts == [None]
+
+
+def test_whether_anybody_is_to_be_seen_is_told() -> None:
+    test = Occupant()
+    test.enter()
+    assert not test.ears.picture
+    test.see("other", unmuted=frozenset({"audio", "video"}))
+    assert test.ears.picture
+    test.see("other", unmuted=frozenset({"audio"}))
+    assert not test.ears.picture
+    test.see("other", screen=True)
+    assert test.ears.picture
+    test.see("other", kind="unavailable")
+    assert not test.ears.picture
+
+
+def test_what_is_said_in_the_room_comes_with_the_speakers_name_but_never_as_an_echo() -> None:
+    test = Occupant()
+    test.enter()
+    test.see("other", name="Bob")
+    test.leg.heard("other", "hello", 0.0, private=False)
+    test.leg.heard("other", "psst", 0.0, private=True)
+    test.leg.heard("focus", "The room is full.", 0.0, private=True)
+    test.leg.heard("ab12cd34", "my own words", 0.0, private=False)
+    test.leg.heard("other", "", 0.0, private=False)
+    assert test.ears.told == ["Bob: hello", "Bob (to you only): psst", "The room is full."]
+
+
+def test_a_flood_in_the_room_does_not_reach_the_caller() -> None:
+    test = Occupant()
+    test.enter()
+    for _ in range(100):
+        test.leg.heard("other", "spam", 0.0, private=False)
+    assert len(test.ears.told) == HEARD_BURST
+    test.leg.heard("other", "later", 1.0, private=False)
+    assert test.ears.told[-1] == "other: later"
+
+
+def test_what_the_caller_says_is_said_in_the_room() -> None:
+    test = Occupant()
+    test.leg.say("too early")
+    test.enter()
+    test.leg.say("hello")
+    test.collect()
+    message = test.presences[-1]
+    assert (message.get("to"), message.get("from"), message.get("type")) == (ROOM, OWN, "groupchat")
+    assert message[0].text == "hello" and len(test.presences) == 2

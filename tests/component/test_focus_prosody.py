@@ -1,4 +1,4 @@
-"""The focus on a real, stock Prosody, with scripted participants and a bridge without media."""
+"""The focus on a real, stock XMPP server, with scripted participants and a bridge without media."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jingle.jitsi.mute import Mute, build_mute
 from jingle.jitsi.session import BridgeSession
 from jingle.rtp import RtpDescription
 from tests.component.guest import Guest
-from tests.component.prosody import SECRET, RunningProsody, running_prosody
+from tests.component.prosody import SECRET, SERVERS, RunningServer, running
 from tests.component.stub_bridge import StubBridge
 
 LIMITS = Limits(bytes=262144, depth=64, elements=5000, attributes=64)
@@ -35,13 +35,13 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 class House:
-    """Prosody, a bridge stub, and a focus with its own link."""
+    """An XMPP server, a bridge stub, and a focus with its own link."""
 
-    def __init__(self, prosody: RunningProsody, bridge: StubBridge) -> None:
-        self.prosody = prosody
+    def __init__(self, server: RunningServer, bridge: StubBridge) -> None:
+        self.server = server
         self.bridge = bridge
-        focus = replace(prosody.settings.focus, bridge=bridge.url)
-        self.settings = replace(prosody.settings, focus=focus)
+        focus = replace(server.settings.focus, bridge=bridge.url)
+        self.settings = replace(server.settings, focus=focus)
         self.link = ComponentLink(
             "focus.localhost",
             SECRET,
@@ -73,20 +73,42 @@ class House:
         guests = [await self.guest(room, nick) for nick in nicks]
         for guest in guests:
             await guest.enter()
-        for number, guest in enumerate(guests):
-            assert (await guest.accept(100 * (number + 1))).get("type") == "result"
-        for guest in guests:
-            await guest.knows(len(guests) - 1)
+        await in_session(guests)
         return guests
 
 
+async def in_session(guests: list[Guest]) -> None:
+    """Have all accept what they are offered, and know each other's sources."""
+    for number, guest in enumerate(guests):
+        assert (await guest.accept(100 * (number + 1))).get("type") == "result"
+    for guest in guests:
+        await guest.knows(len(guests) - 1)
+
+
+ROOMS_FOR_ALL = {
+    "prosody": ("restrict_room_creation = true", "restrict_room_creation = false"),
+    "ejabberd": ("access_create: focus", "access_create: all"),
+}
+"""What to change in the configuration where rooms are not made by the focus alone."""
+
+ON_BOTH = pytest.mark.parametrize("house", SERVERS, indirect=True)
+
+
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
+    """On a Prosody, or where ON_BOTH says so on an ejabberd."""
+    async with house_on(SERVERS[getattr(request, "param", "prosody")](tmp_path)) as house:
+        yield house
+
+
+@contextlib.asynccontextmanager
+async def house_on(server: RunningServer) -> AsyncIterator[House]:
+    """Everything started on a server that is not."""
     bridge = StubBridge()
-    async with running_prosody(tmp_path) as prosody, contextlib.AsyncExitStack() as stack:
+    async with running(server), contextlib.AsyncExitStack() as stack:
         await bridge.start()
         stack.push_async_callback(bridge.stop)
-        house = House(prosody, bridge)
+        house = House(server, bridge)
         await house.start()
         stack.push_async_callback(house.stop)
         yield house
@@ -99,6 +121,7 @@ def condition(answer: Element) -> str:
     )
 
 
+@ON_BOTH
 async def test_a_meeting_from_request_to_leave(house: House) -> None:
     a, b = await house.meeting("meeting", "aaaa1111", "bbbb2222")
     assert a.known_sources() == {"bbbb2222": {200, 201}}
@@ -123,6 +146,33 @@ async def test_a_meeting_from_request_to_leave(house: House) -> None:
     await eventually(lambda: not house.bridge.conferences and not house.focus._rooms)
 
 
+@ON_BOTH
+async def test_who_comes_before_the_focus_is_refused_and_may_come_again(house: House) -> None:
+    guests = [await house.guest("eager", nick) for nick in ("aaaa1111", "bbbb2222")]
+    for guest in guests:
+        guest.join()
+        await guest.until(lambda: guest.presences)  # noqa: B023
+        assert guest.presences[guest.nick].get("type") == "error"
+    for guest in guests:
+        await guest.enter()
+    await in_session(guests)
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_where_everybody_makes_rooms_the_focus_may_come_last(tmp_path: Path, kind: str) -> None:
+    server = SERVERS[kind](tmp_path)
+    server.edit = lambda text: text.replace(*ROOMS_FOR_ALL[kind])
+    async with house_on(server) as house:
+        guests = [await house.guest("open", nick) for nick in ("aaaa1111", "bbbb2222")]
+        for guest in guests:
+            guest.join()
+            await guest.until(lambda: guest.nick in guest.presences)  # noqa: B023
+        assert (await guests[0].request()).ready
+        await in_session(guests)
+        assert "focus" in guests[0].owners
+
+
+@ON_BOTH
 async def test_a_third_who_joins_late_is_offered_all_sources(house: House) -> None:
     await house.meeting("late", "aaaa1111", "bbbb2222")
     third = await house.guest("late", "cccc3333")
@@ -236,6 +286,7 @@ async def test_a_bridge_that_comes_back_is_found_by_itself(house: House) -> None
     await guests[0].until(lambda: guests[0].presences["focus"].find(tag) is None)
 
 
+@ON_BOTH
 async def test_a_meeting_survives_the_loss_of_the_link(house: House) -> None:
     a, b = await house.meeting("outage", "aaaa1111", "bbbb2222")
     assert house.link._shell is not None and house.link._shell.transport is not None

@@ -328,7 +328,7 @@ def test_transport_info_is_accepted_and_needs_a_transport() -> None:
 
 def test_actions_that_are_not_for_the_focus_are_refused() -> None:
     room = FocusRoom().meeting(FIRST, SECOND)
-    assert refusal(room.jingle(FIRST, Jingle(Action.CONTENT_ADD, "x"))) == "feature-not-implemented"
+    assert refusal(room.jingle(FIRST, Jingle(Action.CONTENT_ACCEPT, "x"))) == "feature-not-implemented"
 
 
 # Ends

@@ -2,165 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import asyncio
 
 import pytest
-import pytest_asyncio
-from aiohttp import web
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser
 
 from tests.dev_server import DevServer
-from tests.e2e.harness import PROBE, Endpoints, Meeting, eventually, room_name
+from tests.e2e.calling import Caller, Callers, caller_page, caller_script, callers, house, voice
+from tests.e2e.harness import Meeting, Tab, eventually, room_name
+
+__all__ = ["caller_page", "caller_script", "callers", "house"]
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
-HERE = Path(__file__).parent
-BUNDLER = HERE.parent.parent / "web" / "node_modules" / ".bin" / "rolldown"
-
-
-@pytest.fixture(scope="session")
-def caller_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """pages/caller.js with stanza.js in it, as one file."""
-    made = tmp_path_factory.mktemp("caller") / "caller.js"
-    command: list[str | Path] = [
-        BUNDLER,
-        HERE / "pages" / "caller.js",
-        "--platform",
-        "browser",
-        "--format",
-        "iife",
-        "-o",
-        made,
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    return made
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def caller_page(caller_script: Path) -> AsyncIterator[str]:
-    """Serves a page with nothing but the caller; yields its address."""
-
-    async def page(request: web.Request) -> web.Response:
-        html = "<!doctype html><title>caller</title><body><script src=/caller.js></script>"
-        return web.Response(text=html, content_type="text/html")
-
-    async def script(request: web.Request) -> web.FileResponse:
-        return web.FileResponse(caller_script)
-
-    application = web.Application()
-    application.router.add_get("/", page)
-    application.router.add_get("/caller.js", script)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    """A deployment with two accounts."""
-    directory = tmp_path_factory.mktemp("calls") / "dev"
-    with DevServer(directory, "--user", "alice:secret", "--user", "bob:secret") as server:
-        yield server
-
-
-@dataclass
-class Caller:
-    """One browser tab with stanza.js."""
-
-    page: Page
-    endpoints: Endpoints
-    log: list[str]
-
-    async def do(self, what: str, *arguments: Any) -> Any:
-        """Call a function of pages/caller.js."""
-        return await self.page.evaluate(
-            "([what, ...arguments]) => window.caller[what](...arguments)", [what, *arguments]
-        )
-
-    async def heard(self) -> dict[str, Any]:
-        """What has been told by message and presence."""
-        found: dict[str, Any] = await self.page.evaluate("window.caller.heard")
-        return found
-
-    async def received(self) -> dict[str, Any]:
-        """What arrives."""
-        found: dict[str, Any] = await self.do("received")
-        return found
-
-    async def connected(self) -> None:
-        """Wait until media can flow."""
-
-        async def state() -> bool:
-            return bool((await self.received())["state"] == "connected")
-
-        await self.until("connected", state)
-
-    async def hears_and_sees(self, timeout_s: float = 20.0) -> dict[str, Any]:
-        """Wait until frames and audible sound arrive."""
-        before = await self.received()
-
-        async def rising() -> dict[str, Any] | None:
-            now = await self.received()
-            good = now["frames"] >= before["frames"] + 10 and now["energy"] > before["energy"]
-            return now if good else None
-
-        found: dict[str, Any] = await self.until("frames and energy rise", rising, timeout_s)
-        return found
-
-    async def until(self, what: str, holds: Any, timeout_s: float = 15.0) -> Any:
-        try:
-            return await eventually(what, holds, timeout_s)
-        except AssertionError as error:
-            story = [str(error), str(await self.heard()), *self.log[-20:]]
-            raise AssertionError("\n".join(story)) from None
-
-
-@dataclass
-class Callers:
-    """Opens callers."""
-
-    browser: Browser
-    server: DevServer
-    address: str
-    opened: list[Page]
-
-    async def open(self, name: str = "alice") -> Caller:
-        context = await self.browser.new_context(permissions=["camera", "microphone"])
-        await context.add_init_script(PROBE)
-        page = await context.new_page()
-        self.opened.append(page)
-        log: list[str] = []
-        page.on("console", lambda message: log.append(f"{message.type}: {message.text}"[:400]))
-        page.on("pageerror", lambda error: log.append(f"pageerror: {error}"[:400]))
-        await page.goto(self.address)
-        caller = Caller(page, self.server.endpoints, log)
-        domain = caller.endpoints["domain"]
-        await caller.do(
-            "login",
-            {
-                "jid": f"{name}@{domain}",
-                "password": "secret",
-                "server": domain,
-                "websocket": caller.endpoints["websocket"],
-            },
-        )
-        return caller
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def callers(house: DevServer, browser: Browser, caller_page: str) -> AsyncIterator[Callers]:
-    opener = Callers(browser, house, caller_page, [])
-    yield opener
-    for page in opener.opened:
-        await page.context.close()
+FOLLOWED_S = 2.0
+"""Within this time the caller sees who has begun to speak."""
 
 
 async def test_a_direct_call_to_the_echo_test_brings_back_sound_and_picture(callers: Callers) -> None:
@@ -222,6 +78,18 @@ async def test_a_caller_and_two_jitsi_tabs_see_and_hear_each_other(
 
     await eventually("the room shows that the caller is muted", muted)
     await caller.do("unmute", "audio")
+    await caller.hears_and_sees(60)
+
+    await caller.do("hold")
+    await tabs[0].sees_muted(me, "video", True)
+    await caller.gets_no("frames", "audioPackets")
+    await caller.do("resume")
+    await tabs[0].sees_muted(me, "video", False)
+    await caller.hears_and_sees(60)
+    await caller.do("modify", "initiator")
+    await caller.gets_no("frames")
+    await tabs[0].sees_and_hears({ids[1], me}, 60)
+    await caller.do("modify", "both")
     last = await caller.hears_and_sees(60)
     assert [len(first["ssrcs"][media]) for media in ("audio", "video")] == [1, 1]
     assert last["ssrcs"] == first["ssrcs"]
@@ -234,3 +102,174 @@ async def test_a_caller_and_two_jitsi_tabs_see_and_hear_each_other(
     await eventually("the caller has left the room", gone)
     for tab in tabs:
         await tab.close()
+
+
+async def speaks(tab: Tab | Caller, on: bool) -> int:
+    """Have a tab begin or end to speak; gives the time (ms)."""
+    return int(await tab.page.evaluate("on => window.speak(on)", on))
+
+
+async def shows(caller: Caller, colour: str, since: int) -> int:
+    """When the caller's picture had that colour first after `since` (ms)."""
+
+    async def seen() -> list[int]:
+        at, last = (await caller.page.evaluate("window.seen.at(-1)")) or (0, "")
+        return [max(at, since)] if last == colour else []
+
+    return int((await caller.until(f"the picture is {colour}", seen))[0])
+
+
+async def hears(tab: Tab | Caller, others: int) -> None:
+    """Wait until audible sound of so many streams has arrived."""
+
+    async def audible() -> bool:
+        energies: dict[str, float] = await tab.page.evaluate("window.energies()")
+        return sum(energy > 0 for energy in energies.values()) >= others
+
+    await eventually(f"{others} audible streams", audible)
+
+
+async def test_the_caller_sees_whoever_speaks_and_all_hear_all(
+    callers: Callers, house: DevServer, browser: Browser, library: str
+) -> None:
+    meeting, room = Meeting(browser, house.endpoints, library), room_name()
+    tabs = {
+        colour: await meeting.open("lyno", room, colour, script=voice(colour)) for colour in ("red", "green")
+    }
+    for tab in tabs.values():
+        await tab.joined()
+    caller = await callers.open(script=voice("blue"))
+    await caller.do("start", f"{room}@{caller.endpoints['calls']}/bridge", "room-2", True)
+    await caller.connected()
+    await caller.page.evaluate("window.watch()")
+    await shows(caller, "red", await speaks(tabs["red"], True))
+    first, took = await caller.received(), []
+    for colour, other in (("green", "red"), ("red", "green")) * 2:
+        await speaks(tabs[other], False)
+        began = await speaks(tabs[colour], True)
+        took.append((await shows(caller, colour, began) - began) / 1000)
+        await asyncio.sleep(3)
+    print("the caller sees the new speaker after (s):", took)
+    assert max(took) < FOLLOWED_S, took
+
+    await speaks(caller, True)
+    await asyncio.gather(hears(caller, 1), *(hears(tab, 2) for tab in tabs.values()))
+    await asyncio.sleep(2)
+    assert "blue" not in [colour for _, colour in await caller.page.evaluate("window.seen")]
+    last = await caller.received()
+    assert last["ids"] == first["ids"] and last["ssrcs"] == first["ssrcs"]
+    signalled = (await caller.heard())["signalled"]
+    assert [signalled["0"], signalled["1"][:1]] == [first["ssrcs"]["audio"], first["ssrcs"]["video"]]
+    assert [len(signalled[name]) for name in ("0", "1")] == [1, 2], "audio; video and its retransmissions"
+    for tab in tabs.values():
+        await tab.close()
+
+
+async def call_room(caller: Caller, room: str, *, video: bool = True) -> str:
+    """Call a room and wait until media can flow; returns whom was called."""
+    callee = f"{room}@{caller.endpoints['calls']}/bridge"
+    await caller.do("start", callee, f"sid-{room}", video)
+    await caller.connected()
+    return callee
+
+
+async def other_than(tab: Tab, *known: str) -> str:
+    """Wait until there is somebody else in the room; returns the id."""
+
+    async def others() -> list[str]:
+        return [one for one in await tab.received() if one not in known]
+
+    return str((await eventually("somebody else is in the room", others))[0])
+
+
+async def test_a_caller_adds_video_and_takes_it_back(
+    callers: Callers, house: DevServer, browser: Browser, library: str
+) -> None:
+    meeting, room = Meeting(browser, house.endpoints, library), room_name()
+    tab = await meeting.open("lyno", room, "first")
+    await tab.joined()
+    caller = await callers.open()
+    await call_room(caller, room, video=False)
+    me = await other_than(tab)
+    await tab.sees_muted(me, "video", True)
+    await caller.do("addVideo")
+    found = await caller.hears_and_sees(40)
+    assert [len(found["ssrcs"][media]) for media in ("audio", "video")] == [1, 1]
+    await tab.sees_and_hears({me}, 40)
+    await tab.sees_muted(me, "video", False)
+    await caller.do("removeVideo")
+
+    async def removed() -> bool:
+        return ["track-removed", me] in [event[1:] for event in await tab.evaluate("meeting.events")]
+
+    await eventually("the room has the picture no more", removed)
+    assert (await caller.heard())["ended"] is None
+    await caller.do("end")
+    await tab.close()
+
+
+@pytest.mark.parametrize("callee", ["echo", "room"])
+async def test_ice_restarts_in_the_call(
+    callers: Callers, house: DevServer, browser: Browser, library: str, callee: str
+) -> None:
+    caller = await callers.open()
+    if callee == "room":
+        callee = room_name()
+        tab = await Meeting(browser, house.endpoints, library).open("lyno", callee, "first")
+        await tab.joined()
+    await call_room(caller, callee)
+    first = await caller.hears_and_sees(40)
+    before, after = await caller.do("restart")
+    assert before != after
+    await caller.connected()
+    last = await caller.hears_and_sees(40)
+    assert last["ids"] == first["ids"] and last["ssrcs"] == first["ssrcs"]
+    assert (await caller.heard())["ended"] is None
+    await caller.do("end")
+
+
+async def test_what_is_written_goes_both_ways(
+    callers: Callers, house: DevServer, browser: Browser, library: str
+) -> None:
+    meeting, room = Meeting(browser, house.endpoints, library), room_name()
+    tab = await meeting.open("lyno", room, "first")
+    await tab.joined()
+    caller = await callers.open()
+    callee = await call_room(caller, room)
+    await other_than(tab)
+    await caller.do("chat", callee, "hello room")
+
+    async def said() -> bool:
+        return ["chat", "hello room"] in [event[1:] for event in await tab.evaluate("meeting.events")]
+
+    await eventually("the room reads the caller", said)
+    await tab.call("chat", "hello caller")
+
+    async def read() -> list[str]:
+        told = (await caller.heard())["chat"]
+        return [one for one in told if one.endswith("hello caller")]
+
+    assert await caller.until("the caller reads the room", read) == ["first: hello caller"]
+    assert not [one for one in (await caller.heard())["chat"] if "hello room" in one]
+    await tab.close()
+
+
+@pytest.mark.parametrize("how", ["freeze", "vanish"])
+async def test_a_caller_that_is_gone_leaves_the_room(
+    callers: Callers, house: DevServer, browser: Browser, library: str, how: str
+) -> None:
+    meeting, room = Meeting(browser, house.endpoints, library), room_name()
+    tab = await meeting.open("lyno", room, "first")
+    await tab.joined()
+    caller = await callers.open()
+    await call_room(caller, room)
+    me = await other_than(tab)
+    await caller.do(how)
+
+    async def left() -> bool:
+        return me not in await tab.received()
+
+    await eventually("the caller is out of the room", left, 50)
+    if how == "freeze":
+        assert (await caller.heard())["ended"][0] == "connectivity-error"
+    await tab.close()

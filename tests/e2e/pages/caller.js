@@ -1,11 +1,13 @@
 // A plain Jingle client: stanza.js as it is, with a button for everything a test wants to do.
 import { createClient } from 'stanza';
+import { exportToSDP, importFromSDP } from 'stanza/jingle/sdp/Intermediate';
+import { convertIntermediateToRequest, convertRequestToIntermediate } from 'stanza/jingle/sdp/Protocol';
 
 const JMI = 'urn:xmpp:jingle-message:0';
 let client;
 let session;
 let stream;
-const heard = { presence: {}, chat: [], jmi: [], ended: null, events: [] };
+const heard = { presence: {}, chat: [], jmi: [], ended: null, events: [], signalled: {} };
 
 function reading(text) {
     const stanza = new DOMParser().parseFromString(text, 'text/xml').documentElement;
@@ -22,8 +24,12 @@ function reading(text) {
     const reason = stanza.querySelector('jingle[action=session-terminate] > reason');
     if (reason) heard.ended = [...reason.children].map(child => (child.localName === 'text' ? child.textContent : child.localName));
     const jingle = stanza.querySelector('jingle');
+    for (const content of jingle?.querySelectorAll('content') ?? []) {
+        const sources = [...content.querySelectorAll('description > source')].map(source => Number(source.getAttribute('ssrc')));
+        if (sources.length > 0) heard.signalled[content.getAttribute('name')] = [...(heard.signalled[content.getAttribute('name')] ?? []), ...sources];
+    }
     if (jingle) heard.events.push(`${stanza.getAttribute('type')} ${jingle.getAttribute('action')}`);
-    if (stanza.getAttribute('type') === 'error') heard.events.push(text.slice(0, 300));
+    if (stanza.getAttribute('type') === 'error') heard.events.push(text.slice(0, 600));
 }
 
 async function login({ jid, password, server, websocket, anonymous }) {
@@ -66,6 +72,38 @@ async function start(to, sid, video) {
     return session.sid;
 }
 
+// stanza.js leaves content-add to the application: this is what XEP-0166 §7.2.2 asks of it.
+async function addVideo() {
+    const pc = session.pc;
+    const camera = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360, frameRate: 15 } });
+    pc.addTrack(camera.getVideoTracks()[0], stream);
+    const offer = await pc.createOffer();
+    const added = convertIntermediateToRequest(importFromSDP(offer.sdp), 'initiator', session.transportType).contents.at(-1);
+    await pc.setLocalDescription(offer);
+    const accepted = new Promise((resolve, reject) => {
+        session.onContentAccept = (changes, done) => { done(); resolve(changes); };
+        session.onContentReject = (changes, done) => { done(); reject(new Error('content-reject')); };
+    });
+    session.send('content-add', { contents: [{ ...added, creator: 'initiator' }] });
+    const remote = importFromSDP(pc.remoteDescription.sdp);
+    const [media] = convertRequestToIntermediate(await accepted, 'responder').media;
+    remote.media.push(media);
+    remote.groups = [{ semantics: 'BUNDLE', mids: remote.media.map(one => one.mid) }];
+    await pc.setRemoteDescription({ type: 'answer', sdp: exportToSDP(remote) });
+    return added.name;
+}
+
+// Takes the last content back (XEP-0166 §7.2.6), as far as the other side is concerned.
+const removeVideo = () => session.send('content-remove', { contents: [{ creator: 'initiator', name: '1' }] });
+
+async function restart() {
+    const fragment = () => /a=ice-ufrag:(\S+)/.exec(session.pc.remoteDescription.sdp)[1];
+    const before = fragment();
+    await session.restartIce();
+    for (let i = 0; i < 100 && fragment() === before; i++) await new Promise(resolve => setTimeout(resolve, 50));
+    return [before, fragment()];
+}
+
 async function propose(to, video) {
     const id = crypto.randomUUID();
     const descriptions = ['audio', ...(video ? ['video'] : [])].map(kind => `<description xmlns="urn:xmpp:jingle:apps:rtp:1" media="${kind}"/>`);
@@ -76,9 +114,10 @@ async function propose(to, video) {
 
 async function received() {
     const found = { state: session?.pc.connectionState, ice: session?.pc.iceConnectionState, session: session?.state,
-        frames: 0, packets: 0, energy: 0, audioPackets: 0, sent: 0, sentAudio: 0, ssrcs: { audio: [], video: [] }, width: 0 };
-    for (const one of (await session.pc.getStats()).values()) {
+        frames: 0, packets: 0, energy: 0, audioPackets: 0, sent: 0, sentAudio: 0, ssrcs: { audio: [], video: [] }, ids: [], width: 0 };
+    for (const one of (await session?.pc.getStats())?.values() ?? []) {
         if (one.type === 'inbound-rtp') found.ssrcs[one.kind].push(one.ssrc);
+        if (one.type === 'inbound-rtp') found.ids.push(one.id);
         if (one.type === 'inbound-rtp' && one.kind === 'video') {
             found.frames += one.framesDecoded;
             found.packets += one.packetsReceived;
@@ -95,7 +134,7 @@ async function received() {
 }
 
 window.caller = {
-    heard, login, start, propose, received,
+    heard, login, start, propose, received, addVideo, removeVideo, restart,
     info: to => client.getDiscoInfo(to),
     probe: to => client.sendPresence({ to, type: 'probe' }),
     subscribe: to => client.sendPresence({ to, type: 'subscribe' }),
@@ -108,7 +147,11 @@ window.caller = {
         stream.getTracks().filter(track => track.kind === kind).forEach(track => (track.enabled = true));
         return session.unmute('initiator', kind === 'audio' ? '0' : '1');
     },
+    modify: senders => session.send('content-modify', { contents: [{ creator: 'initiator', name: '1', senders }] }),
     hold: () => session.hold(),
     resume: () => session.resume(),
-    end: () => session.end(),
+    end: () => session?.end(),
+    // Gone without a word: the connection to the server, but not the media; or the media alone.
+    vanish: () => { session.pc.close = () => {}; client.transport.socket.close(4000); },
+    freeze: () => session.pc.close(),
 };
