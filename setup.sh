@@ -4,13 +4,13 @@
 #
 # What is missing is installed with apt-get, which takes root. Where that is not possible, the script says what to
 # install and fails. A Prosody that it installs is neither started nor enabled as a service: `carillon dev` runs one
-# of its own. (coturn comes for its clients, which the tests let loose on our relay, and nginx because one test puts
-# it before our front.) What was there before is left as it is.
+# of its own; the same holds of ejabberd, which the tests use as well. (coturn comes for its clients, which the tests
+# let loose on our relay, and nginx because one test puts it before our front.) What was there before is left as it is.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
 POLICY=/usr/sbin/policy-rc.d
-WANTS=/etc/systemd/system/multi-user.target.wants
+UNITS=/etc/systemd/system
 
 # What Dino, which one test drives, needs beside its package: a display, sound, and the codecs of its calls.
 dino=(xvfb xdotool dbus pulseaudio pulseaudio-utils gstreamer1.0-plugins-base gstreamer1.0-plugins-good
@@ -40,8 +40,10 @@ missing_packages() {
   fi
   have chromium || echo chromium
   have firefox-esr || echo firefox-esr
+  have Xvfb || echo xvfb # Firefox shares no screen without one
   installed fonts-dejavu-core || echo fonts-dejavu-core
   have turnutils_uclient || echo coturn
+  have ejabberdctl || echo ejabberd
   have nginx || echo nginx-light
   have ip || echo iproute2
   have nft || echo nftables
@@ -65,13 +67,10 @@ allow_starts() {
 }
 
 disable() { # service $1, which has just come with its package
-  if have deb-systemd-helper; then
-    deb-systemd-helper disable "$1.service" >/dev/null 2>&1 || true
-  fi
   if have update-rc.d; then
     update-rc.d "$1" disable >/dev/null 2>&1 || true
   fi
-  rm -f "$WANTS/$1.service"
+  rm -f "$UNITS"/*.target.wants/"$1".{service,socket}
 }
 
 old() { # whether version $1 is older than $2
@@ -104,12 +103,16 @@ if ! have apt-get || [[ "$(id -u)" != 0 ]]; then
   exit 1
 fi
 echo "setup: installing ${packages[*]}"
+erlang_was_there="$(installed erlang-base && echo yes || true)"
 forbid_starts
 apt-get update -qq </dev/null
 apt-get install -qq -y --no-install-recommends "${packages[@]}" </dev/null
-for service in prosody coturn nginx; do
+for service in prosody coturn nginx ejabberd; do
   if [[ " ${packages[*]} " == *" $service"[\ -]* ]]; then
     disable "$service"
   fi
 done
+if [[ " ${packages[*]} " == *" ejabberd "* && -z "$erlang_was_there" ]]; then
+  disable epmd # Erlang's port mapper, of the package erlang-base
+fi
 require_versions

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from carillon.command_line import CommandError
 from carillon.control import listening_pid
 from carillon.files import write_private
 from carillon.settings import Settings
@@ -27,7 +28,7 @@ LINEAGE = "RENEWED_LINEAGE"
 CERTBOT = "certbot"
 
 
-class AcmeError(Exception):
+class AcmeError(CommandError):
     """No certificate was obtained or put into place; the text says why and what to do."""
 
 

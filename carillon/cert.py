@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from carillon import acme, certificate
-from carillon.acme import AcmeError, Order
-from carillon.certificate import UnreadableCertificate
-from carillon.settings import Settings, SettingsError, load
+from carillon.acme import Order
+from carillon.command_line import add_configuration, settings_of
+from carillon.settings import Settings, SettingsError
 from carillon.tls import CertificateError, ServerTls
 
 NAMES = ("certificate.pem", "key.pem")
 """What `--out` gets."""
 
-ERRORS = (AcmeError, UnreadableCertificate)
-"""What ends a command with words and status 1, beside SettingsError."""
 
-AddConfiguration = Callable[[argparse.ArgumentParser], None]
-
-
-def add_commands(parser: argparse.ArgumentParser, add_configuration: AddConfiguration) -> None:
-    """Add the commands below `carillon cert`; `add_configuration` adds --config and --set to one."""
+def add_command(parser: argparse.ArgumentParser) -> None:
+    """Add the commands below `carillon cert` to its command line."""
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     own = commands.add_parser("self-signed", help="make a self-signed certificate", allow_abbrev=False)
     _add_names(own)
-    add_configuration(own)
+    add_configuration(own, required=False)
     own.add_argument("--out", metavar="DIR", type=Path, help="write here, not where the configuration says")
     own.set_defaults(run=_self_signed)
 
@@ -37,7 +31,7 @@ def add_commands(parser: argparse.ArgumentParser, add_configuration: AddConfigur
         "show", help="say what a certificate is for, and until when", allow_abbrev=False
     )
     show.add_argument("file", metavar="FILE", type=Path, nargs="?", help="default: the configured ones")
-    add_configuration(show)
+    add_configuration(show, required=False)
     show.set_defaults(run=_show)
 
     order = commands.add_parser(
@@ -52,11 +46,11 @@ def add_commands(parser: argparse.ArgumentParser, add_configuration: AddConfigur
         type=Path,
         help="where certbot keeps its files, if it is not run as root",
     )
-    add_configuration(order)
+    add_configuration(order, required=False)
     order.set_defaults(run=_acme)
 
     deploy = commands.add_parser("deploy", help="what certbot runs after a renewal", allow_abbrev=False)
-    add_configuration(deploy)
+    add_configuration(deploy, required=False)
     deploy.set_defaults(run=_deploy)
 
 
@@ -84,17 +78,11 @@ def _pairs(settings: Settings) -> list[tuple[Path, Path]]:
     return [(Path(found), Path(key)) for found, key in pairs]
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    if options.config is None:
-        raise SettingsError("say which configuration, with --config FILE")
-    return load(options.config, tuple(options.overrides))
-
-
 def _self_signed(options: argparse.Namespace) -> int:
     if options.out:
         pem, key = (options.out / name for name in NAMES)
     else:
-        pem, key = configured_pair(_settings(options))
+        pem, key = configured_pair(settings_of(options))
     for file in (pem, key):
         if file.exists():
             raise SettingsError(f"{file} exists already: remove it first if it is of no use")
@@ -111,7 +99,7 @@ def _self_signed(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     if options.file:
         return 0 if _show_one(options.file, None) else 1
-    settings = _settings(options)
+    settings = settings_of(options)
     if not (pairs := _pairs(settings)):
         raise SettingsError(f"{settings.path} names no certificate")
     good = [_show_one(pem, key) for pem, key in pairs]
@@ -142,7 +130,7 @@ def _show_one(file: Path, key: Path | None) -> bool:
 
 
 def _acme(options: argparse.Namespace) -> int:
-    settings = _settings(options)
+    settings = settings_of(options)
     configured_pair(settings)
     if not settings.front.acme_webroot:
         raise SettingsError("front.acme_webroot is not set: the authority's questions would not be answered")
@@ -154,7 +142,7 @@ def _acme(options: argparse.Namespace) -> int:
 
 
 def _deploy(options: argparse.Namespace) -> int:
-    settings = _settings(options)
+    settings = settings_of(options)
     acme.deploy(*configured_pair(settings), os.environ)
     print(f"certificate in place; {acme.reload_running(settings)} running parts told")
     return 0

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from carillon.command_line import CommandError
 from carillon.files import write_private
 from carillon.settings_rules import is_address
 
@@ -23,7 +24,7 @@ RENEW = timedelta(days=30)
 """A certificate with less than this left is made anew at the next start of `carillon dev`."""
 
 
-class UnreadableCertificate(Exception):
+class UnreadableCertificate(CommandError):
     """A file that holds no certificate; the text says which and why."""
 
 

@@ -10,15 +10,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 
-from carillon import __version__, cert, dev, part
+from carillon import __version__, part
+from carillon.command_line import CommandError, add_configuration, settings_of
 from carillon.credentials import issue
 from carillon.layout import bracketed
 from carillon.part import PARTS
-from carillon.prosody import ProsodyError
-from carillon.settings import Settings, SettingsError, load, read_secret
-from carillon.supervisor import SupervisorError, run_parts
+from carillon.settings import SettingsError, read_secret
 
 MAX_NAME_BYTES = 480
 """Of a name in credentials: with expiry and colon it must stay below the 513 bytes of a STUN USERNAME."""
@@ -26,7 +26,8 @@ MAX_NAME_BYTES = 480
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit status: 2 for a wrong command line or configuration, 1 for failure."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser(given).parse_args(given)
     return failing_in_words(lambda: options.run(options))
 
 
@@ -36,7 +37,7 @@ def failing_in_words(command: Callable[[], int]) -> int:
         return command()
     except SettingsError as error:
         return _fail(error, 2)
-    except (SupervisorError, ProsodyError, dev.DevError, *cert.ERRORS) as error:
+    except CommandError as error:
         return _fail(error, 1)
     except KeyboardInterrupt:  # before the event loop took over the signal
         return 128 + signal.SIGINT
@@ -47,84 +48,75 @@ def _fail(error: Exception, status: int) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+@dataclass(frozen=True)
+class _Command:
+    summary: str
+    add: Callable[[argparse.ArgumentParser], None]
+    """Adds the options and what runs the command. Only called for the command that is asked for."""
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="carillon", description="Meetings, calls and relays for an XMPP server.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"carillon {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    run = commands.add_parser("run", help="run all parts from one configuration", allow_abbrev=False)
-    _add_configuration(run)
-    run.set_defaults(run=_run)
-    for name, what in PARTS.items():
-        one = commands.add_parser(name, help=f"run {what.summary} alone", allow_abbrev=False)
-        _add_configuration(one)
-        one.set_defaults(run=_part, part=name)
-
-    development = commands.add_parser(
-        "dev", help="run everything, with a private Prosody, to try it", allow_abbrev=False
-    )
-    dev.add_options(development)
-    _add_overrides(development)
-    development.set_defaults(run=_dev)
-
-    certificates = commands.add_parser(
-        "cert", help="make, show or obtain the certificate", allow_abbrev=False
-    )
-    cert.add_commands(certificates, _add_optional_configuration)
-
-    credentials = commands.add_parser(
-        "credentials", help="issue credentials of the TURN relay", allow_abbrev=False
-    )
-    _add_configuration(credentials)
-    credentials.add_argument("--user", metavar="NAME", required=True, help="whom they are for, as a bare JID")
-    credentials.add_argument("--ttl", metavar="S", type=int, help="life in seconds (default: as configured)")
-    credentials.add_argument("--json", action="store_true", help="print one JSON object")
-    credentials.set_defaults(run=_credentials)
+    asked_for = next((word for word in arguments if not word.startswith("-")), None)
+    for name, command in _COMMANDS.items():
+        one = commands.add_parser(name, help=command.summary, allow_abbrev=False)
+        if name == asked_for:
+            command.add(one)
     return parser
 
 
-def _add_configuration(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    parser.add_argument("--config", metavar="FILE", type=Path, required=required, help="the configuration")
-    _add_overrides(parser)
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    add_configuration(parser)
+    parser.set_defaults(run=_run)
 
 
-def _add_optional_configuration(parser: argparse.ArgumentParser) -> None:
-    _add_configuration(parser, required=False)
+def _add_part(name: str, parser: argparse.ArgumentParser) -> None:
+    add_configuration(parser)
+    parser.set_defaults(run=_part, part=name)
 
 
-def _add_overrides(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set",
-        metavar="section.key=VALUE",
-        dest="overrides",
-        action="append",
-        default=[],
-        help="override a setting; VALUE is TOML, so that a text needs quotes (repeatable)",
-    )
+def _add_of_module(module: str, parser: argparse.ArgumentParser) -> None:
+    """By name, because such modules load much that no part has any use for."""
+    importlib.import_module(module).add_command(parser)
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    return load(options.config, tuple(options.overrides))
+def _add_credentials(parser: argparse.ArgumentParser) -> None:
+    add_configuration(parser)
+    parser.add_argument("--user", metavar="NAME", required=True, help="whom they are for, as a bare JID")
+    parser.add_argument("--ttl", metavar="S", type=int, help="life in seconds (default: as configured)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_credentials)
+
+
+_COMMANDS = {
+    "run": _Command("run all parts from one configuration", _add_run),
+    **{name: _Command(f"run {what.summary} alone", partial(_add_part, name)) for name, what in PARTS.items()},
+    "dev": _Command(
+        "run everything, with a private XMPP server, to try it", partial(_add_of_module, "carillon.dev")
+    ),
+    "cert": _Command("make, show or obtain the certificate", partial(_add_of_module, "carillon.cert")),
+    "credentials": _Command("issue credentials of the TURN relay", _add_credentials),
+}
 
 
 def _part(options: argparse.Namespace) -> int:
-    settings = _settings(options)
+    settings = settings_of(options)
     module = importlib.import_module(PARTS[options.part].module)
     return part.run(module.make, options.part, settings)
 
 
 def _run(options: argparse.Namespace) -> int:
-    return asyncio.run(run_parts(_settings(options), tuple(options.overrides)))
-
-
-def _dev(options: argparse.Namespace) -> int:
-    return dev.run(dev.options_of(options))
+    supervisor = importlib.import_module("carillon.supervisor")
+    status: int = asyncio.run(supervisor.run_parts(settings_of(options), tuple(options.overrides)))
+    return status
 
 
 def _credentials(options: argparse.Namespace) -> int:
-    settings = _settings(options)
+    settings = settings_of(options)
     turn = settings.turn
     ttl_s = turn.credential_ttl_s if options.ttl is None else options.ttl
     if not 1 <= ttl_s <= turn.max_credential_ttl_s:

@@ -1,4 +1,4 @@
-"""`carillon dev`: a private Prosody and every part of carillon, from one command, in one directory."""
+"""`carillon dev`: a private XMPP server and every part of carillon, from one command, in one directory."""
 
 from __future__ import annotations
 
@@ -16,30 +16,36 @@ from pathlib import Path
 import structlog
 
 from carillon import certificate, endpoints, layout, log
+from carillon.command_line import CommandError, add_overrides
 from carillon.control import MAX_SOCKET_PATH
+from carillon.ejabberd import Ejabberd
 from carillon.files import write_private
 from carillon.layout import LOOPBACK, Options
 from carillon.part import PARTS
 from carillon.prosody import Prosody
 from carillon.settings import Settings, SettingsError
 from carillon.supervisor import Supervisor, part_argv, part_program, run_until_signalled
+from carillon.xmpp_server import XmppServer
 
 logger = structlog.get_logger()
 
 Argv = Callable[[str, Path], tuple[str, ...]]
 """The command line of a part, by its name and the configuration."""
 
+SERVERS: dict[str, Callable[[Path, Settings], XmppServer]] = {"prosody": Prosody, "ejabberd": Ejabberd}
+"""The private XMPP servers there are, by name; each is made of its directory and the settings."""
+
 ENDPOINTS = "endpoints.json"
 
 LONGEST_SOCKET_NAME = len("/component.sock")
 
 
-class DevError(Exception):
+class DevError(CommandError):
     """`carillon dev` cannot go on; the text says why and what to do."""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `carillon dev` to its command line."""
+def add_command(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `carillon dev` to its command line, and what runs it."""
     add = parser.add_argument
     add("--dir", type=Path, default=Path(".carillon"), help="where everything is kept (default: .carillon)")
     add("--domain", metavar="D", default="localhost", help="XMPP domain of the accounts (default: localhost)")
@@ -62,7 +68,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=LOOPBACK,
         help=f"IP address of the pages (default: {LOOPBACK}); HTTPS unless it is loopback",
     )
+    add(
+        "--server",
+        choices=tuple(SERVERS),
+        default=Options.server,
+        help=f"the XMPP server to run (default: {Options.server})",
+    )
     add("--user", metavar="name:password", action="append", default=[], help="have this account (repeatable)")
+    add_overrides(parser)
+    parser.set_defaults(run=lambda arguments: run(options_of(arguments)))
 
 
 def options_of(arguments: argparse.Namespace) -> Options:
@@ -73,6 +87,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
         base_port=arguments.base_port,
         address=arguments.address,
         http_address=arguments.http_address,
+        server=arguments.server,
         users=tuple(_account(text) for text in arguments.user),
         overrides=tuple(arguments.overrides),
     )
@@ -96,7 +111,7 @@ def _account(text: str) -> tuple[str, str]:
 def run(options: Options, argv: Argv = part_argv) -> int:
     """Run everything until SIGINT or SIGTERM.
 
-    Raises DevError, SettingsError, SupervisorError or ProsodyError.
+    Raises DevError, SettingsError, SupervisorError or XmppServerError.
     """
     try:
         return _run(options, argv)
@@ -111,11 +126,11 @@ def _run(options: Options, argv: Argv) -> int:
         (directory / ENDPOINTS).unlink(missing_ok=True)  # left by one that was killed
         settings = _prepare(options, sockets)
         log.set_up(settings.log, "dev")
-        prosody = Prosody(directory / "prosody", settings)
-        prosody.configure()
+        server = SERVERS[options.server](directory / options.server, settings)
+        server.configure()
         for name, password in options.users:
-            prosody.put_account(name, password)
-        return asyncio.run(_supervise(options, settings, prosody, argv))
+            server.put_account(name, password)
+        return asyncio.run(_supervise(options, settings, server, argv))
 
 
 def _prepare(options: Options, sockets: Path) -> Settings:
@@ -136,9 +151,9 @@ def _prepare(options: Options, sockets: Path) -> Settings:
     return settings
 
 
-async def _supervise(options: Options, settings: Settings, prosody: Prosody, argv: Argv) -> int:
+async def _supervise(options: Options, settings: Settings, server: XmppServer, argv: Argv) -> int:
     file = options.directory / ENDPOINTS
-    xmpp = prosody.program()
+    xmpp = server.program()
     parts = [part_program(name, settings, argv(name, settings.path), after=(xmpp.name,)) for name in PARTS]
     announced = False
 

@@ -20,7 +20,7 @@ def write(path: Path, settings: Settings, pids: Mapping[str, int]) -> None:
 def of(settings: Settings, pids: Mapping[str, int]) -> dict[str, object]:
     """The content of the file; `pids` are the process ids by name (xmpp and the parts)."""
     xmpp, turn, bridge = settings.xmpp, settings.turn, settings.bridge
-    http = settings.front.public_url
+    http, socks5 = settings.front.public_url, settings.socks5
     return {
         "config": str(settings.path),
         "domain": xmpp.domain,
@@ -28,9 +28,9 @@ def of(settings: Settings, pids: Mapping[str, int]) -> dict[str, object]:
         "muc": xmpp.muc,
         "focus": settings.focus.domain,
         "calls": settings.calls.domain if settings.calls.enabled else None,
-        "proxy": None,
+        "proxy": socks5.domain if socks5.enabled else None,
         "http": http,
-        "bosh": None,
+        "bosh": f"{http}/http-bind",
         "websocket": urlsplit(http)._replace(scheme="wss" if http.startswith("https") else "ws").geturl()
         + "/xmpp-websocket",
         "c2s": [xmpp.server, xmpp.c2s_port],
@@ -42,7 +42,7 @@ def of(settings: Settings, pids: Mapping[str, int]) -> dict[str, object]:
             "tls": turn.tls_port or None,
             "secret_file": str(turn.secret_file),
         },
-        "socks5": None,
+        "socks5": [socks5.advertise[0], socks5.port] if socks5.enabled else None,
         "bridge": {"rest": f"http://{bridge.rest}", "media": [bridge.advertise[0], bridge.port]},
         "control": {name: control_socket(name, settings) or None for name in PARTS},
         "pids": {name: pids.get(name) for name in ("xmpp", *PARTS)},

@@ -21,7 +21,7 @@ CERTIFICATE, KEY = "certs/front.pem", "certs/front.key"
 """Of the pages and of TURN over TLS, in the directory."""
 
 LOOPBACK = "127.0.0.1"
-"""Where everything listens that only carillon and Prosody themselves speak to."""
+"""Where everything listens that only carillon and the XMPP server themselves speak to."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Options:
     base_port: int = 8080
     address: str = LOOPBACK
     http_address: str = LOOPBACK
+    server: str = "prosody"
+    """The name of the XMPP server."""
     users: tuple[tuple[str, str], ...] = ()
     overrides: tuple[str, ...] = ()
 
@@ -86,6 +88,8 @@ def _table(options: Options, sockets: Path) -> dict[str, dict[str, object]]:
     return {
         "xmpp": {
             "domain": options.domain,
+            # Prosody takes guests only on a host of their own.
+            **({} if options.server == "prosody" else {"guest_domain": options.domain}),
             "server": LOOPBACK,
             "c2s_port": n + 1,
             "component_port": n + 2,
@@ -109,6 +113,7 @@ def _table(options: Options, sockets: Path) -> dict[str, dict[str, object]]:
             "secret_file": "secrets/turn",
             "control": f"{sockets / 'relay.sock'}",
         },
+        "socks5": {"address": options.address, "port": n + 7},
         "front": {
             "address": options.http_address,
             "port": n,
@@ -126,8 +131,8 @@ def listeners(settings: Settings) -> list[Listener]:
     tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
     return [
         Listener("the HTTP front", front.address, front.port, tcp),
-        Listener("Prosody's client port", xmpp.server, xmpp.c2s_port, tcp),
-        Listener("Prosody's component port", xmpp.server, xmpp.component_port, tcp),
+        Listener("the XMPP server's client port", xmpp.server, xmpp.c2s_port, tcp),
+        Listener("the XMPP server's component port", xmpp.server, xmpp.component_port, tcp),
         Listener("the bridge's REST API", rest_address, rest_port, tcp),
         *(
             Listener("the bridge's media", ip, bridge.port, kind)
@@ -137,6 +142,11 @@ def listeners(settings: Settings) -> list[Listener]:
         Listener("TURN over UDP", turn.address, turn.udp_port, udp),
         Listener("TURN over TCP", turn.address, turn.tcp_port, tcp),
         *([Listener("TURN over TLS", turn.address, turn.tls_port, tcp)] if turn.tls_port else []),
+        *(
+            Listener("the bytestream proxy", ip, settings.socks5.port, tcp)
+            for ip in settings.socks5.address
+            if settings.socks5.enabled
+        ),
     ]
 
 

@@ -62,7 +62,7 @@ class PartName:
 PARTS = {
     "component": PartName("component.main", "the conference focus and the services on the XMPP server"),
     "bridge": PartName("bridge.main", "the media bridge"),
-    "relay": PartName("relay.main", "the STUN and TURN relay"),
+    "relay": PartName("relay.main", "the STUN and TURN relay and the bytestream proxy"),
     "front": PartName("bosh.main", "the HTTP front"),
 }
 

@@ -143,7 +143,21 @@ class TurnSettings:
 
 @dataclass(frozen=True)
 class Socks5Settings:
-    """`[socks5]`: empty until the bytestream proxy comes."""
+    """`[socks5]`: the bytestream proxy (XEP-0065)."""
+
+    enabled: bool
+    domain: str
+    address: Addresses
+    advertise: Addresses
+    """What clients are told; host names, too."""
+    port: int
+    remote_domains: tuple[str, ...]
+    max_streams: int
+    max_streams_per_user: int
+    max_connections_per_address: int
+    connections_per_second: float
+    pending_timeout_s: float
+    idle_timeout_s: float
 
 
 @dataclass(frozen=True)
@@ -162,6 +176,9 @@ class FrontSettings:
     origins: tuple[str, ...]
     max_connections: int
     max_connections_per_address: int
+    bosh_wait_s: float
+    bosh_inactivity_s: float
+    p2p: bool
 
 
 @dataclass(frozen=True)
@@ -288,10 +305,16 @@ def _check_together(values: Mapping[str, Value], found: Mapping[str, Mapping[str
         raise values["front.http_port"].refuse("leads to HTTPS, which needs front.certificate and front.key")
     if turn["credential_ttl_s"] > turn["max_credential_ttl_s"]:
         raise values["turn.credential_ttl_s"].refuse("is longer than turn.max_credential_ttl_s accepts")
-    for section in ("bridge", "turn"):
+    if found["socks5"]["enabled"] and not turn["control"]:
+        raise values["turn.control"].refuse(
+            "is missing: streams of the bytestream proxy are activated through it (or socks5.enabled = false)"
+        )
+    for section in ("bridge", "turn", "socks5"):
         own, told = found[section]["address"], found[section]["advertise"]
         wrong = values[f"{section}.advertise" if told else f"{section}.address"]
-        if any(ipaddress.ip_address(one).is_unspecified for one in Addresses.of(told or own)):
+        if any(
+            is_address(one) and ipaddress.ip_address(one).is_unspecified for one in Addresses.of(told or own)
+        ):
             raise wrong.refuse(f"is every address: set {section}.advertise to the one that clients reach")
     bridge = found["bridge"]
     if not bridge["advertise"].versions <= bridge["address"].versions:
@@ -306,8 +329,10 @@ def _derive(found: dict[str, dict[str, Any]], directory: Path) -> None:
     xmpp["guest_domain"] = xmpp["guest_domain"] or f"guest.{xmpp['domain']}"
     xmpp["muc"] = xmpp["muc"] or f"conference.{xmpp['domain']}"
     focus["domain"] = focus["domain"] or f"focus.{xmpp['domain']}"
-    calls = found["calls"]
+    calls, socks5 = found["calls"], found["socks5"]
     calls["domain"] = calls["domain"] or f"calls.{xmpp['domain']}"
+    socks5["domain"] = socks5["domain"] or f"proxy.{xmpp['domain']}"
+    socks5["advertise"] = socks5["advertise"] or socks5["address"]
     turn["realm"] = turn["realm"] or xmpp["domain"]
     bridge["advertise"] = bridge["advertise"] or bridge["address"]
     turn["advertise"] = turn["advertise"] or turn["address"]

@@ -156,6 +156,14 @@ def _addresses(found: Addresses) -> str | None:
     return next((f"{text!r} must be an IP address" for text in found if _address(text)), None)
 
 
+def _some_addresses(found: Addresses) -> str | None:
+    return _addresses(found) if found else "must be an IP address or a list of them"
+
+
+def _hosts(found: Addresses) -> str | None:
+    return next((f"{text!r} {why}" for text in found if (why := _host(text))), None)
+
+
 def _listener(found: str) -> str | None:
     try:
         host_and_port(found)
@@ -219,7 +227,7 @@ _RULES: dict[str, _Rule] = {
     "calls.rooms": _choice("open", "closed", "pin"),
     "calls.remote_domains": _domains,
     "bridge.rest": _listener,
-    "bridge.address": lambda found: _addresses(found) if found else "must be an IP address or a list of them",
+    "bridge.address": _some_addresses,
     "bridge.advertise": _addresses,
     "bridge.port": _port,
     "bridge.websocket_url": _url("ws", "wss"),
@@ -233,6 +241,11 @@ _RULES: dict[str, _Rule] = {
     "turn.allow_peers": _networks,
     "turn.bridges": _listeners,
     "turn.guest_scope": _choice("bridge", "open"),
+    "socks5.domain": _or_empty(_domain),
+    "socks5.address": _some_addresses,
+    "socks5.advertise": _hosts,
+    "socks5.port": _port,
+    "socks5.remote_domains": _domains,
     "front.address": _address,
     "front.port": _port,
     "front.http_port": _port_or_none,

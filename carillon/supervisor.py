@@ -12,14 +12,15 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from carillon import log
+from carillon.command_line import CommandError
 from carillon.control import ControlError, ask
 from carillon.part import PARTS, control_socket
 from carillon.settings import Settings
@@ -29,11 +30,15 @@ logger = structlog.get_logger()
 EXIT_CONFIGURATION = 2
 """Exit status of a child whose configuration is wrong: another try cannot help."""
 
+NO_AUTHORITIES = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
+"""The environment of a part that asks nobody for a certificate. Otherwise aiohttp, when it is imported, and
+slixmpp, for each link, load those of all authorities that the system trusts: 2 to 4 MB of each part."""
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class SupervisorError(Exception):
+class SupervisorError(CommandError):
     """A program does not come up; the text says which and why."""
 
 
@@ -49,6 +54,8 @@ class Program:
     """Programs that must answer before this one starts, and that stop after it."""
     output: Path | None = None
     """Where standard output and error go; None: where the supervisor's own go."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that it gets beside the supervisor's own."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +167,7 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output or sys.stderr,
                 stderr=output or sys.stderr,
+                env={**os.environ, **program.environment},
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
             )
@@ -250,7 +258,12 @@ def part_program(
             return str(error)
         return None if status == 200 else text.strip() or f"status {status}"
 
-    return Program(name, argv, trouble, after)
+    return Program(name, argv, trouble, after, environment=_environment(name, settings))
+
+
+def _environment(name: str, settings: Settings) -> Mapping[str, str]:
+    asks_for_certificates = name == "component" and settings.focus.bridge.startswith("https:")
+    return {} if asks_for_certificates else NO_AUTHORITIES
 
 
 def part_argv(name: str, config: Path, overrides: tuple[str, ...] = ()) -> tuple[str, ...]:

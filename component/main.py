@@ -10,8 +10,9 @@ from aiohttp import web
 
 from carillon.part import Part
 from carillon.settings import Settings, read_secret
+from component.bytestreams.service import Bytestreams
 from component.calls.service import Calls
-from component.disco import Disco
+from component.disco import FOCUS, FOCUS_NS, Disco
 from component.external_services import NAMESPACES, ExternalServices
 from component.focus.service import Focus
 from component.link import ComponentLink, Limits, LossKind
@@ -37,14 +38,14 @@ def make(settings: Settings) -> Part:
 
 
 class Component:
-    """The links, service discovery, external services, focus and calls, started and stopped together."""
+    """The links and the services on them, started and stopped together."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         xmpp, calls = settings.xmpp, settings.calls
         self._link = _link(settings, settings.focus.domain)
         self._links = [self._link]
-        Disco(self._link, features=NAMESPACES)
+        Disco(self._link, FOCUS, (FOCUS_NS, *NAMESPACES))
         ExternalServices(
             self._link,
             settings.turn,
@@ -54,17 +55,24 @@ class Component:
         )
         self._focus = Focus(settings, self._link)
         self._calls: Calls | None = None
+        self._bytestreams: Bytestreams | None = None
         if calls.enabled:
             link = _link(settings, calls.domain)
             self._links.append(link)
             pin = read_secret(Path(calls.pin_file)) if calls.rooms == "pin" else ""
             self._calls = Calls(settings, link, pin)
+        if settings.socks5.enabled:
+            link = _link(settings, settings.socks5.domain)
+            self._links.append(link)
+            self._bytestreams = Bytestreams(settings, link, clock=time.monotonic)
 
     async def start(self) -> None:
         """Start the services, then the links: they hear of the first session."""
         await self._focus.start()
         if self._calls is not None:
             await self._calls.start()
+        if self._bytestreams is not None:
+            await self._bytestreams.start()
         for link in self._links:
             await link.start()
 
@@ -73,6 +81,8 @@ class Component:
         if self._calls is not None:
             await self._calls.stop()
         await self._focus.stop()
+        if self._bytestreams is not None:
+            await self._bytestreams.stop()
         for link in self._links:
             await link.stop()
 
@@ -83,7 +93,8 @@ class Component:
     def trouble(self) -> str | None:
         """Why there is no session with the XMPP server, and what to do.
 
-        A server that knows no calls host is no trouble: meetings do without, and the log says it.
+        A server that knows no host for calls or bytestreams is no trouble: meetings do without, and the log
+        says it.
         """
         link = next((link for link in self._links if not link.up and not self._done_without(link)), None)
         if link is None:

@@ -63,6 +63,7 @@ VirtualHost "${domain}"
 -- [carillon] Guests: a host of their own, because one with accounts refuses anonymous login.
 VirtualHost "${guest_domain}"
   authentication = "anonymous"
+  disco_items = { { "${proxy}", "file transfers" } } -- a server names only components below its own domain by itself
 
 -- [carillon] The rooms. The focus is an administrator of this service and with that owner of every room; it creates
 -- them. Rooms open unlocked, and real addresses are shown: clients recognise the focus by its real JID.
@@ -80,6 +81,12 @@ Component "${focus}"
   component_secret = "${component_secret}"
   component_conflict_resolve = "kick_old"
   component_stanza_size_limit = 524288
+  modules_disabled = { "s2s" }
+
+-- [carillon] The bytestream proxy (XEP-0065) for file transfers: clients find it among the items of their domain.
+Component "${proxy}"
+  component_secret = "${component_secret}"
+  component_conflict_resolve = "kick_old"
   modules_disabled = { "s2s" }
 
 -- [carillon] Calls of ordinary XMPP clients, to echo@ and ROOM@ this host: an external component as well.

@@ -20,10 +20,17 @@ Component "calls.example.org"
   component_secret = "the content of secrets/component"
   component_conflict_resolve = "kick_old"
 
+-- The proxy for file transfers (XEP-0065), run by carillon too, instead of Prosody's own "proxy65". Leave it out and
+-- set enabled = false under [socks5] in carillon.toml where nobody shall use it.
+Component "proxy.example.org"
+  component_secret = "the content of secrets/component"
+  component_conflict_resolve = "kick_old"
+
 -- Guests. carillon's front connects without TLS, on this machine; guests have no password that TLS would guard.
 VirtualHost "guest.example.org"
   authentication = "anonymous"
   c2s_require_encryption = false
+  disco_items = { { "proxy.example.org", "file transfers" } } -- guests find only what stands here
 
 -- People with accounts join through the page too if the front may log them in: only where port 5222 is not open to
 -- other machines, or where you accept SCRAM without TLS there.

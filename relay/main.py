@@ -13,12 +13,16 @@ from random import SystemRandom
 import structlog
 from aiohttp import web
 from prometheus_client import REGISTRY
+from prometheus_client.registry import Collector
 
 from carillon.guard.addresses import canonical
 from carillon.part import Part, PartError
 from carillon.settings import Settings, TurnSettings, read_secret
 from carillon.settings_rules import host_and_port
 from carillon.tls import CertificateError, ServerTls
+from relay.socks5.control import Socks5Control
+from relay.socks5.metrics import Socks5Collector
+from relay.socks5.proxy import Proxy
 from relay.turn.metrics import TurnCollector
 from relay.turn.peers import PeerPolicy, Scope
 from relay.turn.server import Server
@@ -29,6 +33,7 @@ from relay.turn.udp import bound_socket
 log = structlog.get_logger()
 
 _OTHER_FILES = 64  # descriptors besides relay ports and connections
+_FILES_OF_STREAM = 8  # two connections that wait, two that are active, and the pipes of both directions
 
 
 def make(settings: Settings) -> Part:
@@ -45,6 +50,7 @@ def peer_policy(settings: Settings) -> PeerPolicy:
     bridges += [(canonical(ip), port) for ip, port in map(host_and_port, turn.bridges)]
     own_ports = {turn.udp_port, turn.tcp_port, turn.tls_port, xmpp.c2s_port, xmpp.component_port}
     own_ports |= {settings.front.port, settings.front.http_port, host_and_port(bridge.rest)[1]}
+    own_ports |= {settings.socks5.port}
     return PeerPolicy(
         allowed=tuple(map(ipaddress.ip_network, turn.allow_peers)),
         # 0.0.0.0 as a peer would be this machine's loopback.
@@ -58,44 +64,62 @@ def peer_policy(settings: Settings) -> PeerPolicy:
 
 
 class Relay:
-    """STUN and TURN over UDP, TCP and TLS."""
+    """STUN and TURN over UDP, TCP and TLS, and the SOCKS5 bytestream proxy."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._socks5_control = Socks5Control(lambda: self._proxy)
         self._sockets: Sockets | None = None
-        self._collector: TurnCollector | None = None
+        self._proxy: Proxy | None = None
+        self._collectors: list[Collector] = []
         self._tls: ServerTls | None = None
 
     async def start(self) -> None:
         """Open the listeners. Raises PartError when a port is in use, SettingsError without a secret."""
-        turn = self._settings.turn
+        turn, socks5 = self._settings.turn, self._settings.socks5
         if canonical(turn.address).version != canonical(turn.advertise).version:
             raise PartError("turn.address and turn.advertise must be of the same family, IPv4 or IPv6")
         secret = read_secret(turn.secret_file)
-        _raise_file_limit(turn.max_allocations + MAX_CONNECTIONS + _OTHER_FILES)
+        _raise_file_limit(_files_wanted(self._settings))
         sockets = Sockets(turn.address, self._settings.limits.handshake_timeout_s)
         sockets.server = Server(
             turn, secret, peer_policy(self._settings), sockets, random=SystemRandom(), unix_time=time.time
         )
         tls = _server_tls(turn)
         with ExitStack() as opened:
-            udp = opened.enter_context(_listener(socket.SOCK_DGRAM, turn.address, turn.udp_port, "udp"))
-            tcp = opened.enter_context(_listener(socket.SOCK_STREAM, turn.address, turn.tcp_port, "tcp"))
+            udp = opened.enter_context(
+                _listener(socket.SOCK_DGRAM, turn.address, turn.udp_port, "turn.udp_port")
+            )
+            tcp = opened.enter_context(
+                _listener(socket.SOCK_STREAM, turn.address, turn.tcp_port, "turn.tcp_port")
+            )
             if tls:
                 over_tls = opened.enter_context(
-                    _listener(socket.SOCK_STREAM, turn.address, turn.tls_port, "tls")
+                    _listener(socket.SOCK_STREAM, turn.address, turn.tls_port, "turn.tls_port")
                 )
+            for_streams = [
+                opened.enter_context(_listener(socket.SOCK_STREAM, ip, socks5.port, "socks5.port"))
+                for ip in socks5.address
+                if socks5.enabled
+            ]
             opened.pop_all()
         await sockets.listen(udp, tcp)
         if tls:
             await sockets.listen_tls(over_tls, tls)
         self._sockets = sockets
         self._tls = tls
-        self._collector = TurnCollector(sockets.server)
-        REGISTRY.register(self._collector)
+        self._collectors.append(TurnCollector(sockets.server))
+        if for_streams:
+            self._proxy = Proxy(socks5, self._settings.limits.handshake_timeout_s)
+            self._proxy.start(for_streams)
+            self._collectors.append(Socks5Collector(self._proxy))
+        for collector in self._collectors:
+            REGISTRY.register(collector)
 
     def trouble(self) -> str | None:
         """Return "not listening" until it does."""
+        if self._proxy and not self._proxy.mover.works:
+            return "no bytestream moves any more: the log says why; restart the relay"
         return None if self._sockets else "not listening"
 
     async def stop(self) -> None:
@@ -103,9 +127,11 @@ class Relay:
         if self._sockets is not None:
             sockets, self._sockets = self._sockets, None
             await sockets.close()
-        if self._collector is not None:
-            REGISTRY.unregister(self._collector)
-            self._collector = None
+        if self._proxy is not None:
+            proxy, self._proxy = self._proxy, None
+            await proxy.stop()
+        while self._collectors:
+            REGISTRY.unregister(self._collectors.pop())
 
     def reload(self) -> None:
         """Read certificate and key again, for new connections."""
@@ -113,8 +139,8 @@ class Relay:
             self._tls.reload()
 
     def routes(self) -> Iterable[web.RouteDef]:
-        """Return `GET /turn/allocations`."""
-        return (web.get("/turn/allocations", self._allocations),)
+        """Return `GET /turn/allocations` and what the bytestream proxy adds."""
+        return web.get("/turn/allocations", self._allocations), *self._socks5_control.routes()
 
     async def _allocations(self, request: web.Request) -> web.Response:
         """Return a list of the allocations; no secrets, and it changes nothing."""
@@ -132,14 +158,20 @@ def _server_tls(turn: TurnSettings) -> ServerTls | None:
         raise PartError(f"{error}; turn.tls_port = 0 does without TURN over TLS") from error
 
 
-def _listener(kind: socket.SocketKind, address: str, port: int, name: str) -> socket.socket:
+def _listener(kind: socket.SocketKind, address: str, port: int, setting: str) -> socket.socket:
     try:
         return bound_socket(kind, address, port)
     except OSError as error:
         raise PartError(
-            f"turn.{name}_port {port} on {address} cannot be opened: {error.strerror}; "
-            f"stop what uses it or set another turn.{name}_port"
+            f"{setting} {port} on {address} cannot be opened: {error.strerror}; "
+            f"stop what uses it or set another {setting}"
         ) from error
+
+
+def _files_wanted(settings: Settings) -> int:
+    """Descriptors that the limits of the configuration may come to."""
+    streams = settings.socks5.max_streams * _FILES_OF_STREAM if settings.socks5.enabled else 0
+    return settings.turn.max_allocations + MAX_CONNECTIONS + streams + _OTHER_FILES
 
 
 def _raise_file_limit(wanted: int) -> None:
@@ -149,4 +181,8 @@ def _raise_file_limit(wanted: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     if limit < wanted:
-        log.warning("fewer file descriptors than turn.max_allocations may need", limit=limit, wanted=wanted)
+        log.warning(
+            "fewer file descriptors than turn.max_allocations and socks5.max_streams may need",
+            limit=limit,
+            wanted=wanted,
+        )

@@ -111,12 +111,13 @@ class DevServer:
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
 
     def log_tail(self, lines: int = 60) -> str:
-        """The last lines of its output and of Prosody's log, to show beside a failure."""
-        prosody = self.directory / "prosody" / "prosody.log"
-        more = prosody.read_text(encoding="utf-8", errors="replace") if prosody.exists() else ""
-        return "\n".join(
-            [*self.log().splitlines()[-lines:], "--- prosody.log", *more.splitlines()[-lines // 3 :]]
-        )
+        """The last lines of its output and of the XMPP server's log, to show beside a failure."""
+        shown = self.log().splitlines()[-lines:]
+        for log in (self.directory / "prosody" / "prosody.log", self.directory / "ejabberd" / "ejabberd.log"):
+            if log.exists():
+                more = log.read_text(encoding="utf-8", errors="replace").splitlines()
+                shown += [f"--- {log.name}", *more[-lines // 3 :]]
+        return "\n".join(shown)
 
 
 def free_base_port() -> int:

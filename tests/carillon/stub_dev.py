@@ -14,8 +14,7 @@ STUB = str(Path(__file__).with_name("stub_part.py"))
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    dev.add_options(parser)
-    parser.add_argument("--set", dest="overrides", action="append", default=[])
+    dev.add_command(parser)
     parser.add_argument(
         "--relay", dest="behaviour", action="append", default=[], help="how the relay behaves"
     )

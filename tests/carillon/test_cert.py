@@ -67,7 +67,7 @@ def config(tmp_path: Path) -> Path:
     secret.write_text("s3cret")
     file = tmp_path / "carillon.toml"
     file.write_text(
-        f"[turn]\nudp_port = {n + 5}\ntcp_port = {n + 5}\ntls_port = {n + 6}\n"
+        f"[turn]\nudp_port = {n + 5}\ntcp_port = {n + 5}\ntls_port = {n + 6}\n[socks5]\nport = {n + 7}\n"
         f"[front]\nport = {n}\nhttp_port = {n + 1}\nacme_webroot = 'acme'\n"
         "certificate = 'certs/own.pem'\nkey = 'certs/own.key'\n"
     )

@@ -1,4 +1,4 @@
-"""`carillon dev` with a real Prosody and stub parts: the directory, the accounts, the ports, the end."""
+"""`carillon dev` with a real XMPP server and stub parts: the directory, the accounts, the ports, the end."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ from carillon.certificate import LIFE, make_self_signed
 from carillon.part import PARTS
 from tests.carillon.xmpp_login import LoginError, Stream, anonymous_login, scram_login
 from tests.dev_server import DevServer, DevServerError, free_base_port
+
+GUESTS = {"prosody": "guest.localhost", "ejabberd": "localhost"}
+"""Where each server lets guests in."""
+
+ON_BOTH = pytest.mark.parametrize("xmpp", GUESTS)
 
 STUB_DEV = (sys.executable, str(Path(__file__).with_name("stub_dev.py")))
 
@@ -70,9 +75,9 @@ def test_endpoints_say_where_everything_is(tmp_path: Path) -> None:
             "muc": "conference.meet.example",
             "focus": "focus.meet.example",
             "calls": "calls.meet.example",
-            "proxy": None,
+            "proxy": "proxy.meet.example",
             "http": f"http://127.0.0.1:{n}",
-            "bosh": None,
+            "bosh": f"http://127.0.0.1:{n}/http-bind",
             "websocket": f"ws://127.0.0.1:{n}/xmpp-websocket",
             "c2s": ["127.0.0.1", n + 1],
             "component": ["127.0.0.1", n + 2, str(secrets / "component")],
@@ -83,7 +88,7 @@ def test_endpoints_say_where_everything_is(tmp_path: Path) -> None:
                 "tls": n + 6,
                 "secret_file": str(secrets / "turn"),
             },
-            "socks5": None,
+            "socks5": ["127.0.0.1", n + 7],
             "bridge": {"rest": f"http://127.0.0.1:{n + 3}", "media": ["127.0.0.1", n + 4]},
         }
         assert set(pids) == {"xmpp", *PARTS}
@@ -92,32 +97,37 @@ def test_endpoints_say_where_everything_is(tmp_path: Path) -> None:
         assert f"http://127.0.0.1:{n}/meeting" in server.log()
 
 
-def test_guests_and_accounts_log_in_and_a_restart_keeps_them(tmp_path: Path) -> None:
-    server = dev(tmp_path / "d", "--user", "alice:wonder land", "--user", "bob.é:pass:wörd")
+@ON_BOTH
+def test_guests_and_accounts_log_in_and_a_restart_keeps_them(tmp_path: Path, xmpp: str) -> None:
+    choice = ("--server", xmpp)
+    server = dev(tmp_path / "d", *choice, "--user", "alice:wonder land", "--user", "bob.é:pass:wörd")
     with server:
-        assert "@guest.localhost/" in anonymous_login(c2s(server), "guest.localhost")
+        assert server.endpoints["guest_domain"] == GUESTS[xmpp]
+        assert f"@{GUESTS[xmpp]}/" in anonymous_login(c2s(server), GUESTS[xmpp])
         assert scram_login(c2s(server), "localhost", "alice", "wonder land").startswith("alice@localhost/")
         assert scram_login(c2s(server), "localhost", "bob.é", "pass:wörd").startswith("bob.é@localhost/")
         with pytest.raises(LoginError, match="not-authorized"):
             scram_login(c2s(server), "localhost", "alice", "wrong")
-        with pytest.raises(LoginError):
-            anonymous_login(c2s(server), "localhost")
+        if xmpp == "prosody":
+            with pytest.raises(LoginError):
+                anonymous_login(c2s(server), "localhost")
         secrets = {path: path.read_text() for path in (tmp_path / "d" / "secrets").iterdir()}
     assert len(secrets) == 2
     assert len(set(secrets.values())) == 2
-    with dev(tmp_path / "d", "--user", "carol:c", base_port=server.base_port) as again:
+    with dev(tmp_path / "d", *choice, "--user", "carol:c", base_port=server.base_port) as again:
         assert {path: path.read_text() for path in secrets} == secrets
         assert all(path.stat().st_mode & 0o777 == 0o600 for path in secrets)
         assert scram_login(c2s(again), "localhost", "alice", "wonder land")
         assert scram_login(c2s(again), "localhost", "carol", "c")
-    with dev(tmp_path / "d", "--user", "alice:new") as changed:
+    with dev(tmp_path / "d", *choice, "--user", "alice:new") as changed:
         assert scram_login(c2s(changed), "localhost", "alice", "new")
         with pytest.raises(LoginError):
             scram_login(c2s(changed), "localhost", "alice", "wonder land")
 
 
-def test_prosody_listens_where_it_is_told_and_nowhere_else(tmp_path: Path) -> None:
-    with dev(tmp_path / "d") as server:
+@ON_BOTH
+def test_the_server_listens_where_it_is_told_and_nowhere_else(tmp_path: Path, xmpp: str) -> None:
+    with dev(tmp_path / "d", "--server", xmpp) as server:
         pid = server.endpoints["pids"]["xmpp"]
         inodes = {
             str(link.readlink())[len("socket:[") : -1]
@@ -134,11 +144,12 @@ def test_prosody_listens_where_it_is_told_and_nowhere_else(tmp_path: Path) -> No
         assert listening == {f"{loopback}:{server.base_port + offset:04X}" for offset in (1, 2)}
 
 
-def test_the_server_tells_its_users_where_the_relay_is(tmp_path: Path) -> None:
-    with dev(tmp_path / "d") as server, Stream(c2s(server), "guest.localhost") as stream:
+@ON_BOTH
+def test_the_server_tells_its_users_where_the_relay_is(tmp_path: Path, xmpp: str) -> None:
+    with dev(tmp_path / "d", "--server", xmpp) as server, Stream(c2s(server), GUESTS[xmpp]) as stream:
         stream.ask("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>", "<success")
         stream.bind()
-        query = "<iq type='get' id='x' to='guest.localhost'><services xmlns='urn:xmpp:extdisco:2'/></iq>"
+        query = f"<iq type='get' id='x' to='{GUESTS[xmpp]}'><services xmlns='urn:xmpp:extdisco:2'/></iq>"
         answer = stream.ask(query, "</iq>")
         services = re.findall("<service [^>]*>", answer)
         turn = [service for service in services if "type='turn" in service]
@@ -152,7 +163,7 @@ def test_the_server_tells_its_users_where_the_relay_is(tmp_path: Path) -> None:
         )
         for service in turn:
             assert "host='127.0.0.1'" in service
-            assert re.search(r"username='\d{10}'", service)
+            assert re.search(r"username='\d{10}(:[^']+)?'", service)
             assert "password='" in service
 
 
@@ -169,24 +180,25 @@ def test_a_signal_stops_everything_soon(tmp_path: Path, number: signal.Signals) 
     assert not list((tmp_path / "d" / "run").iterdir())
 
 
-def test_nothing_outlives_a_killed_dev_and_the_next_one_starts(tmp_path: Path) -> None:
-    server = dev(tmp_path / "d")
+@ON_BOTH
+def test_nothing_outlives_a_killed_dev_and_the_next_one_starts(tmp_path: Path, xmpp: str) -> None:
+    server = dev(tmp_path / "d", "--server", xmpp)
     with server:
         os.kill(server.pid, signal.SIGKILL)
         until(lambda: not processes_of(tmp_path))
-    with dev(tmp_path / "d", base_port=server.base_port):
+    with dev(tmp_path / "d", "--server", xmpp, base_port=server.base_port):
         pass
 
 
-@pytest.mark.parametrize("name", ["xmpp", "bridge"])
-def test_what_dies_comes_back_and_endpoints_say_its_new_process(tmp_path: Path, name: str) -> None:
-    with dev(tmp_path / "d") as server:
+@pytest.mark.parametrize(("xmpp", "name"), [("prosody", "xmpp"), ("prosody", "bridge"), ("ejabberd", "xmpp")])
+def test_what_dies_comes_back_and_endpoints_say_its_new_process(tmp_path: Path, xmpp: str, name: str) -> None:
+    with dev(tmp_path / "d", "--server", xmpp) as server:
         before = server.endpoints["pids"]
         os.kill(before[name], signal.SIGKILL)
         until(lambda: server.endpoints["pids"] != before)
         after = server.endpoints["pids"]
         assert {key for key in after if after[key] != before[key]} == {name}
-        assert anonymous_login(c2s(server), "guest.localhost")
+        assert anonymous_login(c2s(server), GUESTS[xmpp])
 
 
 def test_two_run_side_by_side(tmp_path: Path) -> None:
@@ -208,7 +220,7 @@ def refusal(*arguments: object, directory: Path) -> tuple[int, str]:
     ("offset", "kind", "what"),
     [
         (0, socket.SOCK_STREAM, "the HTTP front"),
-        (2, socket.SOCK_STREAM, "Prosody's component port"),
+        (2, socket.SOCK_STREAM, "the XMPP server's component port"),
         (4, socket.SOCK_DGRAM, "the bridge's media"),
         (5, socket.SOCK_DGRAM, "TURN over UDP"),
     ],
@@ -268,16 +280,12 @@ def test_a_wrong_option_is_refused_in_words(tmp_path: Path, arguments: list[str]
     assert len(words.splitlines()) == 1
 
 
-def test_an_override_reaches_the_generated_configuration_and_prosody(tmp_path: Path) -> None:
+@ON_BOTH
+def test_an_override_reaches_the_generated_configuration_and_the_server(tmp_path: Path, xmpp: str) -> None:
     base = free_base_port()
-    with dev(
-        tmp_path / "d",
-        "--set",
-        f"turn.tcp_port={base + 9}",
-        "--set",
-        "xmpp.guest_domain='visitors.x'",
-        base_port=base,
-    ) as server:
+    overrides = (f"turn.tcp_port={base + 9}", "turn.tls_port=0", "xmpp.guest_domain='visitors.x'")
+    sets = [word for override in overrides for word in ("--set", override)]
+    with dev(tmp_path / "d", "--server", xmpp, *sets, base_port=base) as server:
         assert server.endpoints["turn"]["tcp"] == base + 9
         assert f"tcp_port = {base + 9}" in Path(server.endpoints["config"]).read_text()
         assert anonymous_login(c2s(server), "visitors.x")
@@ -293,9 +301,10 @@ def test_a_directory_with_a_very_long_name_works_and_leaves_nothing_in_tmp(tmp_p
     assert not sockets[0].parent.exists()
 
 
-def test_a_directory_with_odd_characters_works(tmp_path: Path) -> None:
-    with dev(tmp_path / 'a "b" $c \\ é [[') as server:
-        assert anonymous_login(c2s(server), "guest.localhost")
+@ON_BOTH
+def test_a_directory_with_odd_characters_works(tmp_path: Path, xmpp: str) -> None:
+    with dev(tmp_path / 'a "b" $c \\ é [[', "--server", xmpp) as server:
+        assert anonymous_login(c2s(server), GUESTS[xmpp])
 
 
 def test_pages_for_other_machines_get_https_with_a_certificate_for_the_address(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,9 +45,12 @@ VirtualHost "example.org"
 
 
 @contextmanager
-def running(*argv: object, output: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    *argv: object, output: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    command, env = list(map(str, argv)), {**os.environ, **(environment or {})}
     with output.open("wb") as file:
-        process = subprocess.Popen(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=env)
         try:
             yield process
         finally:
@@ -65,18 +69,27 @@ def until_says(process: subprocess.Popen[bytes], file: Path, words: str) -> None
         time.sleep(0.05)
 
 
-def configure(directory: Path, base: int) -> tuple[Path, Path]:
-    """Prosody's configuration and carillon's."""
+def secrets_in(directory: Path) -> None:
+    """The secrets that the configuration names."""
     for name in ("component", "turn"):
         secret = directory / "secrets" / name
         secret.parent.mkdir(exist_ok=True)
         secret.write_text(f"secret of the {name}\n")
         secret.chmod(0o600)
+
+
+def configure(directory: Path, base: int) -> Path:
+    """Prosody's configuration."""
     recipe = RECIPE.read_text().replace("the content of secrets/component", "secret of the component")
     debian = DEBIAN.replace("DIRECTORY", str(directory))
     debian = debian.replace("C2S", str(base + 1)).replace("COMPONENT", str(base + 2))
     prosody = directory / "prosody.cfg.lua"
     prosody.write_text(debian + recipe)
+    return prosody
+
+
+def carillon_toml(directory: Path, base: int, xmpp: str = "") -> Path:
+    """carillon's configuration, with `xmpp` in that section."""
     carillon = directory / "carillon.toml"
     carillon.write_text(
         f"""
@@ -84,6 +97,7 @@ def configure(directory: Path, base: int) -> tuple[Path, Path]:
         domain = "example.org"
         c2s_port = {base + 1}
         component_port = {base + 2}
+        {xmpp}
         [focus]
         bridge = "http://127.0.0.1:{base + 3}"
         [bridge]
@@ -93,17 +107,19 @@ def configure(directory: Path, base: int) -> tuple[Path, Path]:
         udp_port = {base + 5}
         tcp_port = {base + 5}
         relay_ports = [{base + 100}, {base + 299}]
+        [socks5]
+        port = {base + 7}
         [front]
         port = {base}
         """
     )
-    return prosody, carillon
+    return carillon
 
 
-async def ask_for_a_meeting(url: str) -> str:
+async def ask_for_a_meeting(url: str, guests: str) -> str:
     """What a guest gets from the focus, through the WebSocket of the front."""
     async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=("xmpp",)) as ws:
-        framing = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='guest.example.org' version='1.0'/>"
+        framing = f"<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' to='{guests}' version='1.0'/>"
 
         async def exchange(text: str, end: str) -> str:
             await ws.send_str(text)
@@ -126,7 +142,8 @@ async def ask_for_a_meeting(url: str) -> str:
 
 async def test_a_meeting_on_a_stock_prosody_with_the_recipe(tmp_path: Path) -> None:
     base = free_base_port()
-    prosody, carillon = configure(tmp_path, base)
+    secrets_in(tmp_path)
+    prosody, carillon = configure(tmp_path, base), carillon_toml(tmp_path, base)
     log = tmp_path / "carillon.log"
     run = (sys.executable, "-m", "carillon", "run", "--config", carillon)
     with (
@@ -134,6 +151,6 @@ async def test_a_meeting_on_a_stock_prosody_with_the_recipe(tmp_path: Path) -> N
         running(*run, output=log) as process,
     ):
         until_says(process, log, "every part answers")
-        answer = await ask_for_a_meeting(f"ws://127.0.0.1:{base}/xmpp-websocket")
+        answer = await ask_for_a_meeting(f"ws://127.0.0.1:{base}/xmpp-websocket", "guest.example.org")
         assert re.search(r"""ready=["']true["']""", answer), answer
     assert "Traceback" not in log.read_text()

@@ -72,6 +72,13 @@ def test_the_bridge_may_have_addresses_of_both_families_and_be_known_by_others()
     )
 
 
+def test_the_bytestream_proxy_tells_clients_its_addresses_or_names() -> None:
+    assert settings().socks5.advertise == ("127.0.0.1",)
+    assert settings().socks5.domain == "proxy.localhost"
+    got = settings('[socks5]\naddress = ["0.0.0.0", "::"]\nadvertise = ["files.example.org", "192.0.2.1"]\n')
+    assert got.socks5.advertise == ("files.example.org", "192.0.2.1")
+
+
 def test_names_given_are_kept_when_others_are_derived() -> None:
     got = settings('[xmpp]\ndomain = "meet.example"\nguest_domain = "meet.example"\n[turn]\nrealm = "r"\n')
     assert got.xmpp.guest_domain == "meet.example"
@@ -80,7 +87,7 @@ def test_names_given_are_kept_when_others_are_derived() -> None:
 
 
 def test_paths_are_relative_to_the_file() -> None:
-    got = settings('[turn]\nsecret_file = "/run/secrets/turn"\ncontrol = ""\n')
+    got = settings('[turn]\nsecret_file = "/run/secrets/turn"\ncontrol = ""\n[socks5]\nenabled = false\n')
     assert got.xmpp.secret_file == Path("/etc/carillon/secrets/component")
     assert got.turn.secret_file == Path("/run/secrets/turn")
     assert got.focus.control == "/etc/carillon/run/component.sock"
@@ -137,8 +144,11 @@ def test_a_whole_number_is_good_for_a_float() -> None:
             4,
             "unknown key udp_port in [bridge]; it belongs under [turn]",
         ),
-        ("[socks5]\nport = 1\n", 2, "unknown key port in [socks5]; it belongs under [bridge]"),
-        ("[socks5]\nnothing_such = 1\n", 2, "unknown key nothing_such in [socks5]; it has no settings"),
+        ("[socks5]\nudp_port = 1\n", 2, "unknown key udp_port in [socks5]; it belongs under [turn]"),
+        ('[socks5]\naddress = ""\n', 2, "socks5.address must be an IP address or a list of them"),
+        ('[socks5]\naddress = "::"\n', 2, "socks5.address is every address: set socks5.advertise"),
+        ('[socks5]\nadvertise = ["a b"]\n', 2, "'a b' must be an IP address or the name of a host"),
+        ('[turn]\ncontrol = ""\n', 2, "turn.control is missing: streams of the bytestream proxy"),
         ('domain = "a"\n', 1, "domain stands outside of any section; it belongs under [xmpp]"),
         ("xmpp = 3\n", 1, "xmpp stands outside of any section"),
         ('[front]\n\nport = "80"\n', 3, "front.port must be a whole number, not '80'"),

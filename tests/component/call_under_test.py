@@ -16,6 +16,7 @@ from component.focus.effects import AskPeer, Effect, Ended, PeerAnswer, Send
 from component.focus.outbox import Outbox
 from jingle.content import Action
 from jingle.element import JINGLE_TAG, Jingle, parse_jingle
+from jingle.ice import IceTransport
 from jingle.sources import Source
 from tests.component.focus_room import bridge_transport, recorded_jingle
 
@@ -47,7 +48,11 @@ class Remembering:
     begun: list[tuple[OfferedContent, ...]] = field(default_factory=list)
     bundled: bool | None = None
     added: list[OfferedContent] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     muted: list[frozenset[str]] = field(default_factory=list)
+    unwanted: list[frozenset[str]] = field(default_factory=list)
+    restarts: list[IceTransport] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     checks: int = 0
     ended: bool = False
 
@@ -58,8 +63,18 @@ class Remembering:
     def add(self, content: OfferedContent, now: float) -> None:
         self.added.append(content)
 
-    def show(self, muted: frozenset[str]) -> None:
+    def remove(self, media: str, now: float) -> None:
+        self.removed.append(media)
+
+    def show(self, muted: frozenset[str], unwanted: frozenset[str]) -> None:
         self.muted.append(muted)
+        self.unwanted.append(unwanted)
+
+    def restart(self, transport: IceTransport, now: float) -> None:
+        self.restarts.append(transport)
+
+    def say(self, words: str) -> None:
+        self.said.append(words)
 
     def check(self, now: float) -> None:
         self.checks += 1

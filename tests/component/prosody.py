@@ -1,20 +1,22 @@
-"""A real, private Prosody for tests of the component, and a client that sends it whatever a test wants."""
+"""A real, private XMPP server for tests of the component, and a client that sends it what a test wants."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
+import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, XMLPullParser
 
+from carillon.ejabberd import Ejabberd
 from carillon.files import write_private
 from carillon.prosody import Prosody
 from carillon.settings import Settings, parse
+from carillon.xmpp_server import XmppServer
 
 SECRET = "the component's secret"
 _START_TIMEOUT_S = 20.0
@@ -30,38 +32,37 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def settings_in(directory: Path) -> Settings:
+def settings_in(directory: Path, guest_domain: str = "") -> Settings:
     """Settings with free ports and with secrets in `directory`."""
     c2s, component = free_ports(2)
     for name, secret in (("component", SECRET), ("turn", "the relay's secret")):
         (directory / "secrets").mkdir(exist_ok=True)
         write_private(directory / "secrets" / name, secret)
-    text = f"[xmpp]\nc2s_port = {c2s}\ncomponent_port = {component}\n"
+    text = f"[xmpp]\nguest_domain = '{guest_domain}'\nc2s_port = {c2s}\ncomponent_port = {component}\n"
     return parse(text, directory / "carillon.toml")
 
 
 @dataclass
-class RunningProsody:
-    """A Prosody with the settings it serves."""
+class RunningServer:
+    """An XMPP server with the settings it serves."""
 
     settings: Settings
     directory: Path
-    further_config: str = ""
-    """Lua that is appended to the configuration."""
+    server: XmppServer
+    configuration: Path
+    edit: Callable[[str], str] = lambda text: text
+    """What a test does to the configuration."""
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start it and wait until it listens for components and clients."""
-        Prosody(self.directory, self.settings).configure()
-        with (self.directory / "prosody.cfg.lua").open("a") as config:
-            config.write(self.further_config)
-        command = shutil.which("prosody") or "/usr/bin/prosody"
-        with (self.directory / "prosody.out").open("ab") as output:
+        self.server.configure()
+        self.configuration.write_text(self.edit(self.configuration.read_text()))
+        program = self.server.program()
+        with self._output.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
-                command,
-                "-F",
-                "--config",
-                str(self.directory / "prosody.cfg.lua"),
+                *program.argv,
+                env={**os.environ, **program.environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -70,8 +71,12 @@ class RunningProsody:
         async with asyncio.timeout(_START_TIMEOUT_S):
             for port in (xmpp.component_port, xmpp.c2s_port):
                 while not await _listens(port):
-                    assert self.process.returncode is None, (self.directory / "prosody.out").read_text()
+                    assert self.process.returncode is None, self._output.read_text()
                     await asyncio.sleep(0.05)
+
+    @property
+    def _output(self) -> Path:
+        return self.directory / "server.out"
 
     async def kill(self) -> None:
         """End it without any farewell."""
@@ -90,15 +95,38 @@ class RunningProsody:
         return replace(self.settings, focus=replace(self.settings.focus, domain=domain))
 
 
+def prosody_in(directory: Path) -> RunningServer:
+    """A Prosody of localhost, guest.localhost, conference.localhost and carillon's components."""
+    settings = settings_in(directory)
+    return RunningServer(settings, directory, Prosody(directory, settings), directory / "prosody.cfg.lua")
+
+
+def ejabberd_in(directory: Path) -> RunningServer:
+    """An ejabberd of localhost, for guests too, conference.localhost and carillon's components."""
+    settings = settings_in(directory, "localhost")
+    return RunningServer(settings, directory, Ejabberd(directory, settings), directory / "ejabberd.yml")
+
+
+SERVERS = {"prosody": prosody_in, "ejabberd": ejabberd_in}
+
+
 @contextlib.asynccontextmanager
-async def running_prosody(directory: Path, further_config: str = "") -> AsyncIterator[RunningProsody]:
-    """A Prosody of localhost, guest.localhost, conference.localhost and the component focus.localhost."""
-    prosody = RunningProsody(settings_in(directory), directory, further_config)
+async def running(server: RunningServer) -> AsyncIterator[RunningServer]:
+    """Start a server, and end it."""
     try:
-        await prosody.start()
-        yield prosody
+        await server.start()
+        yield server
     finally:
-        await prosody.kill()
+        await server.kill()
+
+
+def running_prosody(
+    directory: Path, further_config: str = ""
+) -> contextlib.AbstractAsyncContextManager[RunningServer]:
+    """A Prosody with some Lua appended to its configuration."""
+    server = prosody_in(directory)
+    server.edit = lambda text: text + further_config
+    return running(server)
 
 
 async def _listens(port: int) -> bool:

@@ -4,7 +4,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from component.disco import DISCO_INFO_NS, DISCO_ITEMS_NS, Disco
+from component.disco import DISCO_INFO_NS, DISCO_ITEMS_NS, FOCUS, Disco
 from component.stanza_error import StanzaError
 from tests.component.fake_link import FakeLink
 
@@ -15,7 +15,7 @@ ITEMS = f"{{{DISCO_ITEMS_NS}}}query"
 @pytest.fixture
 def link() -> FakeLink:
     link = FakeLink()
-    Disco(link, features=["urn:xmpp:extdisco:2"])
+    Disco(link, FOCUS, ["urn:xmpp:extdisco:2"])
     return link
 
 
@@ -29,7 +29,6 @@ def test_info_names_an_identity_and_every_feature(link: FakeLink, to: str) -> No
     assert features == {
         DISCO_INFO_NS,
         DISCO_ITEMS_NS,
-        "http://jitsi.org/protocol/focus",
         "urn:xmpp:extdisco:2",
         "urn:xmpp:ping",
     }

@@ -15,6 +15,6 @@ LoopFactories = dict[str, Callable[[], asyncio.AbstractEventLoop]]
 def pytest_asyncio_loop_factories(item: pytest.Item) -> LoopFactories:
     """Both loops where sockets are the matter."""
     factories: LoopFactories = {"uvloop": uvloop.new_event_loop}
-    if item.path.name in ("test_turn_sockets.py", "test_turn_tls.py"):
+    if item.path.name in ("test_turn_sockets.py", "test_turn_tls.py", "test_socks5_proxy.py"):
         factories["asyncio"] = asyncio.new_event_loop
     return factories

@@ -46,9 +46,9 @@ def settings(directory: Path, **overrides: Any) -> Settings:
     secret.write_text(SECRET)
     path = directory / "carillon.toml"
     path.write_text("")
-    turn = {"turn__secret_file": f'"{secret}"', "turn__realm": f'"{REALM}"'} | overrides
+    turn = {"turn__secret_file": f'"{secret}"', "turn__realm": f'"{REALM}"', "socks5__enabled": "false"}
     return carillon_settings.load(
-        path, tuple(f"{key.replace('__', '.')}={value}" for key, value in turn.items())
+        path, tuple(f"{key.replace('__', '.')}={value}" for key, value in (turn | overrides).items())
     )
 
 
