@@ -41,11 +41,12 @@ def intervals(tabs: Iterable[Marks], name: str) -> list[float]:
 async def measured_room(meeting: Meeting, kind: str, *, tabs: int, apart_s: float) -> list[Marks]:
     """Let tabs of one kind into a new room, `apart_s` one after the other; the marks of each, in that order.
 
-    Raises AssertionError with a tab's story when it is shown nobody else's picture.
+    What is measured is the way over the bridge: none of them is direct with another. Raises AssertionError
+    with a tab's story when it is shown nobody else's picture.
     """
     room = room_name()
     loaded = await asyncio.gather(
-        *(meeting.open(kind, room, f"p{number}", script=CLOCK) for number in range(tabs))
+        *(meeting.open(kind, room, f"p{number}", script=CLOCK, p2p="off") for number in range(tabs))
     )
     try:
         for tab in loaded:

@@ -7,20 +7,25 @@ from xml.sax.saxutils import quoteattr
 
 from bosh.http import Response
 
+BOSH_RELATION = "urn:xmpp:alt-connections:xbosh"
 WEBSOCKET_RELATION = "urn:xmpp:alt-connections:websocket"
 _HEADERS = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-cache"}
 
 
-def host_meta_xml(websocket_url: str) -> Response:
+def host_meta_xml(bosh_url: str, websocket_url: str) -> Response:
     """The XRD document."""
     body = (
         "<?xml version='1.0' encoding='utf-8'?>\n<XRD xmlns='http://docs.oasis-open.org/ns/xri/xrd-1.0'>\n"
+        f"  <Link rel='{BOSH_RELATION}' href={quoteattr(bosh_url)}/>\n"
         f"  <Link rel='{WEBSOCKET_RELATION}' href={quoteattr(websocket_url)}/>\n</XRD>\n"
     )
     return Response(200, body.encode(), "application/xrd+xml", _HEADERS)
 
 
-def host_meta_json(websocket_url: str) -> Response:
+def host_meta_json(bosh_url: str, websocket_url: str) -> Response:
     """The same as JSON (RFC 6415 appendix A)."""
-    links = {"links": [{"rel": WEBSOCKET_RELATION, "href": websocket_url}]}
-    return Response(200, json.dumps(links).encode(), "application/json", _HEADERS)
+    links = [
+        {"rel": BOSH_RELATION, "href": bosh_url},
+        {"rel": WEBSOCKET_RELATION, "href": websocket_url},
+    ]
+    return Response(200, json.dumps({"links": links}).encode(), "application/json", _HEADERS)

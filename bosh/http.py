@@ -1,13 +1,15 @@
 """The HTTP/1.1 that the front speaks (RFC 9110, RFC 9112): heads in, responses out. No I/O.
 
-httptools parses; what it or another parser on the way might read in two ways is refused before that. No route
-takes a request body, so a request that announces one is refused and its connection closed: nothing can be
-smuggled in it.
+httptools parses; what it or another parser on the way might read in two ways is refused before that. A body
+is taken only with POST, only where the caller says, and only with its length in the head: any other request
+that announces one is refused and its connection closed, so nothing can be smuggled in it.
 """
 
 from __future__ import annotations
 
+import functools
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -22,8 +24,11 @@ TARGET_BYTES = 8192
 HEADER_COUNT = 100
 """Header lines of one request."""
 
+POSTING = ("GET", "HEAD", "OPTIONS", "POST")
+"""Methods of an address that takes bodies."""
+
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[\x21-\x7e]*) HTTP/1\.([01])")
-_HEADER_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
+_HEADER_LINES = re.compile(rb"(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t\x20-\x7e\x80-\xff]*+)*+")
 _ONCE = frozenset(("host", "origin", "sec-websocket-key", "sec-websocket-version", "content-length"))
 """Headers that two parsers could choose differently from when they stand twice."""
 
@@ -51,6 +56,8 @@ class Request:
     """`1.0` or `1.1`."""
     head: bytes
     """The bytes it came as, for passing it on."""
+    length: int = 0
+    """Bytes of the body that follows."""
 
     def tokens(self, name: str) -> set[str]:
         """The comma-separated tokens of a header, in lower case."""
@@ -116,15 +123,18 @@ def head_end(buffer: bytes | bytearray) -> int | None:
     return None
 
 
-def parse_head(head: bytes) -> Request:
-    """Read one whole head. Raises HttpError for what is malformed, ambiguous or announces a body."""
-    lines = head[:-4].split(b"\r\n")
-    request_line = _REQUEST_LINE.fullmatch(lines[0])
+def parse_head(head: bytes, posts: frozenset[str] = frozenset()) -> Request:
+    """Read one whole head; `posts` are the paths that take bodies.
+
+    Raises HttpError for what is malformed or ambiguous, and for a body that is not expected.
+    """
+    line_end = head.index(b"\r\n")
+    request_line = _REQUEST_LINE.fullmatch(head, 0, line_end)
     if request_line is None:
         raise HttpError(400, "a malformed request line")
-    if len(lines) - 1 > HEADER_COUNT:
+    if head.count(b"\r\n") - 2 > HEADER_COUNT:
         raise HttpError(431, "too many headers")
-    if not all(_HEADER_LINE.fullmatch(line) for line in lines[1:]):
+    if not _HEADER_LINES.fullmatch(head, line_end, len(head) - 4):
         raise HttpError(400, "a malformed header")
     parsed = _Head()
     parser = httptools.HttpRequestParser(parsed)
@@ -140,27 +150,44 @@ def parse_head(head: bytes) -> Request:
         raise HttpError(400, "a malformed request") from error
     if not parsed.complete:
         raise HttpError(400, "a malformed request")
-    return _checked(request_line, parsed.headers, head)
+    return _checked(request_line, parsed.headers, head, posts)
 
 
-def _checked(line: re.Match[bytes], headers: dict[str, str], head: bytes) -> Request:
+def _checked(line: re.Match[bytes], headers: dict[str, str], head: bytes, posts: frozenset[str]) -> Request:
     method, target, version = line[1].decode(), line[2].decode("ascii"), f"1.{line[3].decode()}"
     if version == "1.1" and not headers.get("host"):
         raise HttpError(400, "no Host header")
     if "transfer-encoding" in headers and "content-length" in headers:
         raise HttpError(400, "two ways to tell the length of the body")
-    if method not in ("GET", "HEAD"):
-        raise HttpError(405, "this address can only be read", {"Allow": "GET, HEAD"})
+    path, _, query = target.partition("?")
+    if path not in posts:
+        if method not in ("GET", "HEAD"):
+            raise HttpError(405, "this address can only be read", {"Allow": "GET, HEAD"})
+    elif method not in POSTING:
+        raise HttpError(405, "this address is posted to", {"Allow": ", ".join(POSTING)})
+    if method == "POST":
+        return Request(method, path, query, headers, version, head, _length(headers))
     if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
         raise HttpError(400, "no body is expected")
-    path, _, query = target.partition("?")
     return Request(method, path, query, headers, version, head)
+
+
+def _length(headers: dict[str, str]) -> int:
+    """How long the body of a POST is (RFC 9112 §6.2)."""
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise HttpError(415, "compressed bodies are not taken", {"Accept-Encoding": "identity"})
+    text = headers.get("content-length")
+    if text is None:
+        raise HttpError(411, "a body must tell its length")
+    if not text.isdecimal() or not text.isascii() or len(text) > 18:
+        raise HttpError(400, "a malformed length")
+    return int(text)
 
 
 def encode(response: Response, *, head_only: bool = False, keep_alive: bool = False) -> bytes:
     """The bytes of a response. Nothing in it tells product or version."""
     headers = {
-        "Date": formatdate(usegmt=True),
+        "Date": _date(int(time.time())),
         "Content-Type": response.content_type,
         "Content-Length": str(len(response.body)),
         "X-Content-Type-Options": "nosniff",
@@ -175,6 +202,13 @@ def encode(response: Response, *, head_only: bool = False, keep_alive: bool = Fa
     return f"{head}\r\n".encode("latin-1") + body
 
 
+@functools.lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    """The time as HTTP writes it (RFC 9110 §5.6.7)."""
+    return formatdate(second, usegmt=True)
+
+
+@functools.cache
 def status_line(status: int) -> str:
     """The first line of a response."""
     known = status in HTTPStatus._value2member_map_

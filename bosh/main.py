@@ -1,4 +1,4 @@
-"""The part `front`: one HTTP port for WebSocket, pages, host-meta and the bridge channel."""
+"""The part `front`: one HTTP port for WebSocket, BOSH, pages, host-meta and the bridge channel."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from bosh.closing import CLOSE_TIMEOUT_S
 from bosh.connection import Connection
 from bosh.connection_limits import ConnectionLimits
 from bosh.context import Context
+from bosh.cross_origin import Origins
+from bosh.http_bind import HttpBind
 from bosh.pages import Site
 from bosh.plain_connection import PlainConnection
 from carillon.part import Part, PartError
@@ -34,7 +36,8 @@ class Front:
         front = settings.front
         self._settings = settings
         limits = ConnectionLimits(front.max_connections, front.max_connections_per_address)
-        self._context = Context(settings, Site(settings), limits)
+        origins = Origins(front)
+        self._context = Context(settings, Site(settings), limits, origins, HttpBind(settings, origins))
         self._server: asyncio.Server | None = None
         self._plain: asyncio.Server | None = None
         """The listener without TLS that leads to the other one."""
@@ -92,6 +95,7 @@ class Front:
         if self._plain is not None:
             self._plain.close()
             self._plain = None
+        self._context.bosh.shut_down()
         for connection in list(self._context.live):
             connection.shut_down()
         try:

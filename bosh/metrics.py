@@ -5,11 +5,11 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge
 
 CONNECTIONS = Gauge("carillon_front_connections", "Open client connections")
-SESSIONS = Gauge("carillon_front_sessions", "Open WebSockets, by what is behind them", ["kind"])
+SESSIONS = Gauge("carillon_front_sessions", "Open WebSockets and BOSH sessions, by kind", ["kind"])
 RESPONSES = Counter("carillon_front_responses_total", "HTTP responses, upgrades included", ["status"])
 REFUSED = Counter(
     "carillon_front_refused_total",
-    "What was refused: HTTP status, WebSocket close code, stream error condition or limit",
+    "What was refused: HTTP status, WebSocket close code, condition of XMPP or BOSH, limit",
     ["protocol", "reason"],
 )
 MESSAGES = Counter(

@@ -79,6 +79,7 @@ class Site:
         self._acme_webroot = settings.front.acme_webroot
         public = settings.front.public_url.rstrip("/")
         self._websocket = f"ws{public.removeprefix('http')}/xmpp-websocket"
+        self._bosh = f"{public}/http-bind"
         self._connects_to = {_origin(self._websocket), _origin(settings.bridge.websocket_url)}
         """Where the page connects to, whatever host it was opened from."""
         self._about = json.dumps(
@@ -88,7 +89,8 @@ class Site:
                 "muc": settings.xmpp.muc,
                 "focus": settings.focus.domain,
                 "websocket": self._websocket,
-                "bosh": None,
+                "bosh": self._bosh,
+                "p2p": settings.front.p2p,
                 "version": __version__,
             }
         ).encode()
@@ -97,9 +99,9 @@ class Site:
         """The response to a GET or HEAD."""
         match request.path:
             case "/.well-known/host-meta":
-                return host_meta_xml(self._websocket)
+                return host_meta_xml(self._bosh, self._websocket)
             case "/.well-known/host-meta.json":
-                return host_meta_json(self._websocket)
+                return host_meta_json(self._bosh, self._websocket)
             case "/carillon.json":
                 return Response(200, self._about, "application/json", {"Cache-Control": "no-cache"})
         if response := challenge(self._acme_webroot, request.path):

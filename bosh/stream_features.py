@@ -1,4 +1,4 @@
-"""What of the server's stream features (RFC 6120 §4.3.2) a client behind WebSocket may see.
+"""What of the server's stream features (RFC 6120 §4.3.2) a client behind WebSocket or BOSH may see.
 
 STARTTLS and compression (XEP-0138) belong to the TCP connection, which the client does not share (RFC 7395
 §3.9); the same holds for channel binding, so that SASL mechanisms with it (-PLUS) and XEP-0440 are left out.
@@ -22,10 +22,10 @@ MARKS = (b"starttls", b"compression", b"-PLUS", b"sasl-channel-binding")
 
 
 class FeaturesError(Exception):
-    """The server's features cannot be used behind WebSocket; the text says why."""
+    """The server's features cannot be used behind the front; the text says why."""
 
 
-def offered_to_websocket(features: Stanza) -> Stanza:
+def offered_to_client(features: Stanza) -> Stanza:
     """The features without those of the TCP connection. Raises FeaturesError when STARTTLS is demanded."""
     if not any(mark in features.data for mark in MARKS):
         return features

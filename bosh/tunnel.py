@@ -54,7 +54,7 @@ class Tunnel(JoinedConnection):
         timeout_s = context.settings.limits.handshake_timeout_s
         self._timer = asyncio.get_running_loop().call_later(timeout_s, self._late)
         host, port = host_and_port(context.settings.bridge.rest)
-        self.connect_upstream(host, port, timeout_s)
+        self.upstream.connect(host, port, timeout_s)
         _SESSIONS.inc()
 
     def data_received(self, data: bytes) -> None:
@@ -65,12 +65,11 @@ class Tunnel(JoinedConnection):
             self._early += data
             if len(self._early) > HEAD_BYTES:
                 self._refuse(400, "too much before the channel is open")
-        elif self.upstream is not None:
+        else:
             self.upstream.write(data)
 
     def upstream_made(self) -> None:
         """Connected: pass the request on."""
-        assert self.upstream is not None, "just made"
         self.upstream.write(self._head)
 
     def upstream_failed(self, error: OSError) -> None:
@@ -117,7 +116,7 @@ class Tunnel(JoinedConnection):
         RESPONSES.labels("101").inc()
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(_HIDDEN)]
         self.client.write(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
-        if self._early and self.upstream is not None:
+        if self._early:
             self.upstream.write(self._early)
             self._early = b""
 
@@ -126,7 +125,7 @@ class Tunnel(JoinedConnection):
         self._refused = True
         RESPONSES.labels(str(status)).inc()
         REFUSED.labels("bridge", str(status)).inc()
-        self.close_upstream()
+        self.upstream.close()
         if not self.client.is_closing():
             self.client.write(encode(text_response(status, text)))
             close_lingering(self.client)

@@ -12,6 +12,7 @@ from bosh.closing import CLOSE_TIMEOUT_S, close_lingering, close_soon
 from bosh.context import Context
 from bosh.joined_connection import JoinedConnection
 from bosh.metrics import MESSAGES, REFUSED, SESSIONS
+from bosh.server_stream import UNAUTHENTICATED_BYTES
 from bosh.websocket_frame import (
     Close,
     CloseCode,
@@ -27,9 +28,6 @@ from bosh.xmpp_stream import XmppStream
 
 PING_INTERVAL_S = 25.0
 """Below the 30 s after which the strictest proxies cut; no sign of life from one to the next means lost."""
-
-UNAUTHENTICATED_MESSAGE_BYTES = 16384
-"""What anybody may send before login: the longest SASL message, a bearer token, stays below half of it."""
 
 log = structlog.get_logger()
 _SESSIONS = SESSIONS.labels(kind="xmpp")
@@ -49,7 +47,7 @@ class XmppWebSocket(JoinedConnection):
         settings = context.settings
         domains = frozenset((settings.xmpp.domain, settings.xmpp.guest_domain))
         self._stream = XmppStream(self, domains, settings.limits, lambda: secrets.token_hex(16))
-        self._receiver = FrameReceiver(UNAUTHENTICATED_MESSAGE_BYTES)
+        self._receiver = FrameReceiver(UNAUTHENTICATED_BYTES)
         self._to_client: list[bytes] = []
         self._to_upstream: list[bytes] = []
         self._heard = True
@@ -104,7 +102,7 @@ class XmppWebSocket(JoinedConnection):
     def connect(self, domain: str) -> None:
         """Connect to the XMPP server: it serves all our domains."""
         xmpp = self._context.settings.xmpp
-        self.connect_upstream(
+        self.upstream.connect(
             xmpp.server, xmpp.c2s_port, self._context.settings.limits.handshake_timeout_s / 2
         )
 
@@ -120,7 +118,7 @@ class XmppWebSocket(JoinedConnection):
     def close_upstream(self) -> None:
         """End the server's connection after what is queued."""
         self._flush()
-        super().close_upstream()
+        self.upstream.close()
 
     def closing(self) -> None:
         """Give the client a bounded time from now."""
@@ -177,8 +175,7 @@ class XmppWebSocket(JoinedConnection):
         if self._to_upstream:
             _TO_SERVER.inc(len(self._to_upstream))
             data, self._to_upstream = b"".join(self._to_upstream), []
-            if self.upstream is not None and not self.upstream.is_closing():
-                self.upstream.write(data)
+            self.upstream.write(data)
 
     def _close_websocket(self, code: int, reason: str = "") -> None:
         """Say the last word; the caller ends the connection."""
@@ -207,7 +204,7 @@ class XmppWebSocket(JoinedConnection):
             close_lingering(self.client)
             return
         elif now >= self._ping_at:
-            if not self._heard and not self._upstream_full:  # else we do not listen
+            if not self._heard and not self.upstream.full:  # else we do not listen
                 self.client.abort()
                 return
             self._heard = False

@@ -17,6 +17,7 @@ import uvloop
 from bosh.main import Front
 from carillon.prosody import Prosody
 from carillon.settings import Settings, parse
+from tests.bosh.bosh_client import BoshClient, NewClient
 from tests.bosh.rfc7395_client import Connect, XmppClient
 
 
@@ -110,3 +111,11 @@ async def connect() -> AsyncIterator[Connect]:
             return XmppClient(socket)
 
         yield connect
+
+
+@pytest.fixture
+async def new_client() -> AsyncIterator[NewClient]:
+    """Makes clients of BOSH."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as session:
+        yield lambda front: BoshClient(session, f"http://127.0.0.1:{front.port}/http-bind")

@@ -12,6 +12,7 @@ import pytest
 from bosh.main import Front
 from carillon.settings import Settings
 from tests.bosh.conftest import StartFront, free_port
+from tests.bosh.flooding_server import STREAM, flooding_server
 from tests.bosh.raw_client import RawWebSocket, exchange, masked, text_frame, upgrade
 from tests.bosh.rfc7395_client import FRAMING, SASL, Connect, eventually
 
@@ -36,7 +37,6 @@ def open_message(settings: Settings) -> str:
         (GOOD.replace(b"Protocol: xmpp", b"Protocol: mqtt"), 400),
         (upgrade("/xmpp-websocket"), 400),
         (b"GET /xmpp-websocket HTTP/1.1\r\nHost: h\r\n\r\n", 426),
-        (b"GET /http-bind HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", 404),
         (GOOD + masked(0x88, b"\x03\xe8"), 101),
     ],
 )
@@ -215,6 +215,16 @@ async def test_a_slow_head_and_an_idle_connection_are_cut(
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+async def test_a_connection_in_use_is_kept(settings: Settings, start_front: StartFront) -> None:
+    front = await start_front(replace(settings, limits=replace(settings.limits, handshake_timeout_s=1.0)))
+    reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+    for _ in range(3):
+        writer.write(b"GET /carillon.json HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert b"200" in await asyncio.wait_for(reader.readuntil(b"}"), 10)
+        await asyncio.sleep(0.5)
+    writer.close()
+
+
 async def test_requests_are_answered_one_after_the_other_on_one_connection(
     settings: Settings, start_front: StartFront
 ) -> None:
@@ -242,7 +252,7 @@ async def test_a_client_that_reads_no_answers_is_cut(settings: Settings, start_f
 async def test_a_large_body_is_refused_before_it_is_read(settings: Settings, start_front: StartFront) -> None:
     front = await start_front(settings)
     post = b"POST /http-bind HTTP/1.1\r\nHost: h\r\nContent-Length: 30000000\r\n\r\n"
-    assert (await exchange(front, post + b"x" * 1_000_000)).startswith(b"HTTP/1.1 405 ")
+    assert (await exchange(front, post + b"x" * 1_000_000)).startswith(b"HTTP/1.1 413 ")
 
 
 async def test_one_source_has_only_so_many_connections(settings: Settings, start_front: StartFront) -> None:
@@ -260,41 +270,16 @@ async def test_one_source_has_only_so_many_connections(settings: Settings, start
     assert answers[-1].startswith(b"HTTP/1.1 200 ")
 
 
-STREAM = (
-    b"<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"
-    b"<stream:features/><success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
-)
-
-
 async def test_a_client_that_does_not_read_slows_the_server_down(
     settings: Settings, start_front: StartFront
 ) -> None:
-    written = 0
-    blocked = asyncio.Event()
-
-    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal written
-        await reader.readuntil(b">")
-        writer.write(STREAM)
-        try:
-            while True:
-                writer.write(b"<message><body>" + b"x" * 60_000 + b"</body></message>")
-                await asyncio.wait_for(writer.drain(), 1)
-                written += 60_000
-        except (TimeoutError, ConnectionError):
-            blocked.set()
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(flood, settings.xmpp.server, 0)
-    port = server.sockets[0].getsockname()[1]
-    front = await start_front(replace(settings, xmpp=replace(settings.xmpp, c2s_port=port)))
-    client = await RawWebSocket.connect(front)
-    client.writer.write(text_frame(open_message(settings)))
-    await asyncio.wait_for(blocked.wait(), 20)
-    assert written < 50_000_000  # the kernel's buffers on both connections, and 64 KiB of ours
-    client.writer.close()
-    server.close()
+    async with flooding_server(settings.xmpp.server) as flood:
+        front = await start_front(replace(settings, xmpp=replace(settings.xmpp, c2s_port=flood.port)))
+        client = await RawWebSocket.connect(front)
+        client.writer.write(text_frame(open_message(settings)))
+        await asyncio.wait_for(flood.blocked.wait(), 20)
+        assert flood.written < 50_000_000  # the kernel's buffers on both connections, and 64 KiB of ours
+        client.writer.close()
 
 
 async def test_a_lost_socket_is_not_the_end_of_the_stream(

@@ -16,6 +16,7 @@ import pytest
 from bosh.main import Front
 from carillon.certificate import make_self_signed
 from carillon.settings import Settings
+from tests.bosh.bosh_client import BoshClient, body
 from tests.bosh.conftest import free_port
 from tests.bosh.rfc7395_client import XmppClient
 
@@ -84,3 +85,23 @@ async def test_pages_and_xmpp_pass_through(prosody: Settings, nginx_port: int, t
             client = XmppClient(socket)
             await client.login(prosody.xmpp.guest_domain)
             await client.ping()
+
+
+async def test_bosh_passes_through_and_nothing_is_smuggled(
+    prosody: Settings, nginx_port: int, tmp_path: Path
+) -> None:
+    trust = ssl.create_default_context(cafile=tmp_path / "a.pem")
+    connector = aiohttp.TCPConnector(ssl=trust, limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        client = BoshClient(session, f"https://localhost:{nginx_port}/http-bind")
+        await client.login(prosody.xmpp.guest_domain)
+        hidden = f"GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n{body(rid=1, sid='x')}"
+        for headers in ("Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: xchunked"):
+            reader, writer = await asyncio.open_connection("localhost", nginx_port, ssl=trust)
+            head = f"POST /http-bind HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n0\r\n\r\n"
+            writer.write((head + hidden).encode())
+            writer.write(b"GET /http-bind HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(), 10)
+            assert b"there is nothing here" not in answer and b"item-not-found" not in answer
+            writer.close()
+        await client.ping()

@@ -112,19 +112,26 @@ def test_a_page_that_is_not_built_says_what_to_do(settings: Settings, tmp_path: 
 
 def test_carillon_json_tells_a_page_where_everything_is(site: Site, settings: Settings) -> None:
     about = json.loads(get(site, "/carillon.json").body)
-    assert set(about) == {"domain", "guest_domain", "muc", "focus", "websocket", "bosh", "version"}
+    assert set(about) == {"domain", "guest_domain", "muc", "focus", "websocket", "bosh", "p2p", "version"}
     assert about["websocket"] == f"ws://127.0.0.1:{settings.front.port}/xmpp-websocket"
-    assert (about["guest_domain"], about["bosh"]) == ("guest.localhost", None)
+    assert about["bosh"] == f"http://127.0.0.1:{settings.front.port}/http-bind"
+    assert about["guest_domain"] == "guest.localhost"
+    assert about["p2p"] is True
+    off = Site(replace(settings, front=replace(settings.front, p2p=False)))
+    assert json.loads(get(off, "/carillon.json").body)["p2p"] is False
 
 
-def test_host_meta_links_to_the_websocket_for_any_origin(settings: Settings, built: Path) -> None:
+def test_host_meta_links_to_bosh_and_the_websocket_for_any_origin(settings: Settings, built: Path) -> None:
     secure = replace(settings, front=replace(settings.front, public_url="https://h.example/"))
     site = Site(secure, built)
     xml, as_json = get(site, "/.well-known/host-meta"), get(site, "/.well-known/host-meta.json")
-    (link,) = etree.fromstring(xml.body).findall("{http://docs.oasis-open.org/ns/xri/xrd-1.0}Link")
-    expected = {"rel": "urn:xmpp:alt-connections:websocket", "href": "wss://h.example/xmpp-websocket"}
-    assert json.loads(as_json.body) == {"links": [expected]}
-    assert {str(name): value for name, value in link.attrib.items()} == expected
+    links = etree.fromstring(xml.body).findall("{http://docs.oasis-open.org/ns/xri/xrd-1.0}Link")
+    expected = [
+        {"rel": "urn:xmpp:alt-connections:xbosh", "href": "https://h.example/http-bind"},
+        {"rel": "urn:xmpp:alt-connections:websocket", "href": "wss://h.example/xmpp-websocket"},
+    ]
+    assert json.loads(as_json.body) == {"links": expected}
+    assert [dict(link.attrib) for link in links] == expected
     assert (xml.content_type, as_json.content_type) == ("application/xrd+xml", "application/json")
     for response in (xml, as_json):
         assert response.headers["Access-Control-Allow-Origin"] == "*"

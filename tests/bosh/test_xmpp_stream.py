@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bosh.xmpp_stream import MAX_LOGIN_FAILURES, State, XmppStream
+from bosh.server_stream import MAX_LOGIN_FAILURES
+from bosh.xmpp_stream import State, XmppStream
 from carillon.settings import LimitSettings
 
 LIMITS = LimitSettings(

@@ -71,7 +71,7 @@ async function start() {
     connection.addEventListener(JitsiMeetJS.events.connection.CONNECTION_FAILED, reason => { document.body.dataset.state = 'failed'; note('connection-failed', reason); });
     connection.addEventListener(JitsiMeetJS.events.connection.CONNECTION_ESTABLISHED, () => {
         note('connected');
-        const conference = connection.initJitsiConference(query.get('room'), { p2p: { enabled: false }, openBridgeChannel: true, ...names });
+        const conference = connection.initJitsiConference(query.get('room'), { p2p: { enabled: query.get('p2p') === 'on' }, openBridgeChannel: true, ...names });
         meeting.conference = conference;
         listen(conference);
         conference.setDisplayName(query.get('name'));

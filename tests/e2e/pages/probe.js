@@ -19,6 +19,9 @@
     window.RTCPeerConnection.prototype = Original.prototype;
     Object.setPrototypeOf(window.RTCPeerConnection, Original);
 
+    // ?p2p=off: our page is used by somebody who switched direct connections off.
+    if (query.get('p2p') === 'off') localStorage.setItem('carillon.direct', 'off');
+
     // Every answer to a conference request that passed a WebSocket of this tab: "true" or "false".
     const ready = (window.conferenceAnswers = []);
     const OriginalSocket = window.WebSocket;
