@@ -38,6 +38,18 @@ def meeting(deployment: DevServer, browser: Browser, library: str) -> Meeting:
 
 
 @pytest.fixture(scope="session")
+def ejabberd_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    """A deployment on an ejabberd."""
+    with DevServer(tmp_path_factory.mktemp("ejabberd") / "dev", "--server", "ejabberd") as server:
+        yield server
+
+
+@pytest.fixture
+def meeting_on_ejabberd(ejabberd_deployment: DevServer, browser: Browser, library: str) -> Meeting:
+    return Meeting(browser, ejabberd_deployment.endpoints, library)
+
+
+@pytest.fixture(scope="session")
 def small_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
     """A deployment whose rooms hold two."""
     directory = tmp_path_factory.mktemp("small") / "dev"

@@ -53,11 +53,11 @@ async def test_firefox_chromium_and_lib_jitsi_meet_are_one_meeting(
     firefox: Firefox, meeting: Meeting
 ) -> None:
     room = room_name()
-    first = await open_in_firefox(firefox, meeting, room, "Fox")
+    first = await open_in_firefox(firefox, meeting, room, "Fox", p2p="off")
     fox = await first.joined()
     tabs: dict[str, Participant] = {fox: first}
     for kind in ("page", "lyno"):
-        opened = await meeting.open(kind, room, camera=CAMERA)
+        opened = await meeting.open(kind, room, camera=CAMERA, p2p="off")
         tabs[await opened.joined()] = opened
     await all_see_and_hear(tabs)
     sending = await first.sending()
@@ -70,7 +70,7 @@ async def test_firefox_chromium_and_lib_jitsi_meet_are_one_meeting(
 
     await tabs.pop(lyno).close()
     await all_see_and_hear(tabs)
-    late = await open_in_firefox(firefox, meeting, room, "Late")
+    late = await open_in_firefox(firefox, meeting, room, "Late", p2p="off")
     tabs[await late.joined()] = late
     await all_see_and_hear(tabs)
     for tab in tabs.values():
@@ -79,8 +79,8 @@ async def test_firefox_chromium_and_lib_jitsi_meet_are_one_meeting(
 
 async def test_firefox_gets_out_by_tcp_alone(firefox: Firefox, meeting: Meeting) -> None:
     room = room_name()
-    relayed = await open_in_firefox(firefox, meeting, room, "Relayed", ice="relay-tcp")
-    other = await meeting.open("page", room, "Ann", camera=CAMERA)
+    relayed = await open_in_firefox(firefox, meeting, room, "Relayed", ice="relay-tcp", p2p="off")
+    other = await meeting.open("page", room, "Ann", camera=CAMERA, p2p="off")
     tabs: dict[str, Participant] = {await relayed.joined(): relayed, await other.joined(): other}
     await all_see_and_hear(tabs)
     sending = await relayed.sending()

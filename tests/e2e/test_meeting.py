@@ -13,8 +13,23 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240
 MIXES = [("page", "page", "page"), ("lyno", "lyno", "lyno"), ("page", "lyno", "lyno")]
 
 
+MIXES_ON_EJABBERD = [("page", "lyno", "lyno"), ("lyno", "page", "page")]
+
+
 @pytest.mark.parametrize("mix", MIXES, ids="+".join)
 async def test_three_tabs_see_and_hear_each_other(meeting: Meeting, mix: tuple[str, str, str]) -> None:
+    await see_and_hear_each_other(meeting, mix)
+
+
+@pytest.mark.parametrize("mix", MIXES_ON_EJABBERD, ids="+".join)
+async def test_three_tabs_see_and_hear_each_other_on_ejabberd(
+    meeting_on_ejabberd: Meeting, mix: tuple[str, str, str]
+) -> None:
+    await see_and_hear_each_other(meeting_on_ejabberd, mix)
+
+
+async def see_and_hear_each_other(meeting: Meeting, mix: tuple[str, str, str]) -> None:
+    """Three come, the last one late; all are seen, heard and seen muted, and then two leave."""
     room = room_name()
     first, second = [await meeting.open(kind, room, f"p{number}") for number, kind in enumerate(mix[:2])]
     ids = [await first.joined(), await second.joined()]
@@ -83,7 +98,9 @@ async def test_twenty_pairs_that_join_in_the_same_instant_are_never_told_to_wait
     for attempt in range(20):
         room = room_name()
         kind = ("page", "lyno")[attempt % 2]
-        tabs = await asyncio.gather(*(meeting.open(kind, room, f"p{number}") for number in range(2)))
+        tabs = await asyncio.gather(
+            *(meeting.open(kind, room, f"p{number}", p2p="off") for number in range(2))
+        )
         ids = await asyncio.gather(*(tab.joined() for tab in tabs))
         await asyncio.gather(tabs[0].sees_and_hears({ids[1]}), tabs[1].sees_and_hears({ids[0]}))
         for tab in tabs:

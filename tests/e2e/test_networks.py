@@ -143,9 +143,11 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 
 @asynccontextmanager
 async def meeting_of(world: World, guest: Meeting, kind: str = "page") -> AsyncIterator[tuple[Tab, Tab]]:
-    """Ann and somebody else in a room; they see and hear each other."""
+    """Ann and somebody else in a room; they see and hear each other, over the bridge."""
     room = room_name()
-    tabs = await asyncio.gather(world.ann.open("page", room, "Ann"), guest.open(kind, room, "Guest"))
+    tabs = await asyncio.gather(
+        world.ann.open("page", room, "Ann", p2p="off"), guest.open(kind, room, "Guest", p2p="off")
+    )
     await both_ways(*tabs)
     try:
         yield tabs
@@ -257,6 +259,11 @@ async def test_the_address_changes_in_mid_meeting(world: World) -> None:
         await healed(ann, guest)
         found = await pair(guest)
         assert (found["protocol"], found["address"]) == ("udp", new)
+
+        async def is_seen_once() -> bool:
+            return set(await ann.received()) == {await guest.data("me")}
+
+        await eventually("the old self is gone", is_seen_once, 25)
 
 
 async def test_the_way_of_the_media_breaks_and_ice_is_restarted_in_place(world: World) -> None:

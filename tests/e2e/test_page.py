@@ -136,7 +136,7 @@ async def test_a_focus_that_dies_leaves_media_alone_and_comes_back(
     meeting: Meeting, deployment: DevServer
 ) -> None:
     room = room_name()
-    first, second = await meeting.open("page", room, "Ann"), await meeting.open("page", room, "Bob")
+    first, second = [await meeting.open("page", room, name, p2p="off") for name in ("Ann", "Bob")]
     ids = [await first.joined(), await second.joined()]
     await first.sees_and_hears({ids[1]})
     os.kill(deployment.endpoints["pids"]["component"], signal.SIGKILL)

@@ -64,7 +64,7 @@ beforeEach(() => {
     for (const method of ['warn', 'error', 'info'] as const) vi.spyOn(console, method).mockImplementation(() => {});
     FakeSocket.manner = 'kind';
     const hosts = { domain: 'example', guest_domain: 'guest.example', muc: 'm.example', focus: 'focus.example' };
-    connection = new Connection({ ...hosts, websocket: 'ws://example/xmpp-websocket' });
+    connection = new Connection({ ...hosts, websocket: 'ws://example/xmpp-websocket', p2p: false });
 });
 afterEach(() => {
     connection.close();

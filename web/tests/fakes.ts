@@ -1,11 +1,15 @@
 // A network, media and devices without a browser.
 
-import type { LocalAnswer } from '../src/meeting/accept';
+import type { LocalAnswer, LocalSource } from '../src/meeting/accept';
+import { type DeviceList, NO_DEVICES } from '../src/meeting/devices';
 import { type Link, StanzaError, type StanzaName } from '../src/meeting/link';
-import type { Credentials, FreshTransport, Kind, Offer } from '../src/meeting/offer';
+import type { Candidate, Credentials, FreshTransport, Kind, Offer } from '../src/meeting/offer';
 import type { Outside } from '../src/meeting/outside';
-import type { Session, SessionEvents } from '../src/meeting/session';
+import type { DirectDescription, DirectMedia } from '../src/meeting/p2p_jingle';
+import type { DirectEvents, DirectSession } from '../src/meeting/p2p_session';
+import type { SentTrack, Session, SessionEvents, SourceChange } from '../src/meeting/session';
 import type { RemoteSource } from '../src/meeting/sources';
+import type { Medium } from '../src/meeting/streams';
 import { attribute, child } from '../src/meeting/xml';
 import { stanza } from './stanza';
 
@@ -68,6 +72,7 @@ export function refused(condition: string): Answer {
 export class FakeSession implements Session {
     readonly added: RemoteSource[] = [];
     readonly sends: Kind[] = [];
+    shared: LocalSource | null = null;
     closed = false;
 
     constructor(
@@ -76,8 +81,9 @@ export class FakeSession implements Session {
         readonly events: SessionEvents,
     ) {}
 
-    accept(): Promise<LocalAnswer> {
-        return Promise.resolve({ ufrag: 'u', pwd: 'p', hash: 'sha-256', fingerprint: 'AA', sources: [] });
+    async accept(sent: SentTrack): Promise<LocalAnswer> {
+        const { added } = await this.share(sent);
+        return { ufrag: 'u', pwd: 'p', hash: 'sha-256', fingerprint: 'AA', sources: added ? [added] : [] };
     }
 
     async add(sources: RemoteSource[]): Promise<void> {
@@ -91,8 +97,18 @@ export class FakeSession implements Session {
         return { ufrag: `own${generation}`, pwd: 'p' };
     }
 
+    async statistics(): Promise<RTCStatsReport> {
+        return new Map();
+    }
+
     async send(kind: Kind): Promise<void> {
         this.sends.push(kind);
+    }
+
+    async share(sent: SentTrack): Promise<SourceChange> {
+        const before = this.shared;
+        this.shared = sent('desktop') && screenSource();
+        return before && this.shared ? { added: null, removed: null } : { added: this.shared, removed: before };
     }
 
     close(): void {
@@ -100,8 +116,86 @@ export class FakeSession implements Session {
     }
 }
 
+/** A direct session without media, which notes what it is told. */
+export class FakeDirect implements DirectSession {
+    readonly done: string[] = [];
+    readonly theirs: Candidate[] = [];
+    closed = false;
+
+    constructor(
+        readonly endpoint: string,
+        readonly servers: RTCIceServer[],
+        readonly events: DirectEvents,
+    ) {}
+
+    async offer(sent: SentTrack, screen: boolean): Promise<DirectDescription> {
+        this.done.push(screen ? 'offer with screen' : 'offer');
+        return this.description(screen, sent('desktop') !== null);
+    }
+
+    async answer(offer: DirectDescription, sent: SentTrack): Promise<DirectDescription> {
+        this.done.push('answer');
+        return this.description(offer.media.length > 2, sent('desktop') !== null);
+    }
+
+    async accepted(): Promise<void> {
+        this.done.push('accepted');
+    }
+
+    async candidates(found: Candidate[]): Promise<void> {
+        this.theirs.push(...found);
+    }
+
+    async change(sources: Map<string, RemoteSource[]>): Promise<void> {
+        this.done.push(`change ${[...sources.keys()].join()}`);
+    }
+
+    async send(medium: Medium, sent: SentTrack): Promise<void> {
+        this.done.push(`send ${medium} ${sent(medium) ? 'on' : 'off'}`);
+    }
+
+    screen(): DirectMedia | null {
+        return this.description(true, true).media[2] ?? null;
+    }
+
+    async statistics(): Promise<RTCStatsReport> {
+        return new Map();
+    }
+
+    close(): void {
+        this.closed = true;
+    }
+
+    private description(screen: boolean, shown: boolean): DirectDescription {
+        const media = (screen ? ['audio', 'video', 'video'] : ['audio', 'video']).map((kind, index): DirectMedia => {
+            const source = { owner: this.endpoint, name: `${this.endpoint}-${index}`, msid: 's t', rtx: null };
+            return {
+                kind: kind as Kind,
+                name: String(index),
+                direction: 'sendrecv',
+                payloadTypes: [],
+                headerExtensions: [],
+                allowMixed: false,
+                sources: index < 2 || shown ? [{ ...source, kind: kind as Kind, ssrc: index + 1 }] : [],
+            };
+        });
+        const secrets = { ufrag: 'u', pwd: 'p', hash: 'sha-256', fingerprint: 'AA', setup: 'actpass' };
+        return { transport: { ...secrets, candidates: [], webSocket: '' }, media };
+    }
+}
+
+/** Our screen, as a session tells of it. */
+function screenSource(): LocalSource {
+    return { kind: 'video', name: 'me-v1', msid: 'me-video-1 t', videoType: 'desktop', ssrcs: [7], groups: [] };
+}
+
 export function track(kind: Kind): MediaStreamTrack {
-    const made = { kind, readyState: 'live', enabled: true, onended: null, stop: () => {} };
+    return deviceTrack(kind, '');
+}
+
+export function deviceTrack(kind: Kind, deviceId: string): MediaStreamTrack {
+    const getSettings = () => ({ deviceId });
+    const made = { kind, readyState: 'live', enabled: true, onended: null, stop: () => {}, getSettings };
     made.stop = () => {
         made.readyState = 'ended';
     };
@@ -112,6 +206,7 @@ export function track(kind: Kind): MediaStreamTrack {
 export class FakeOutside implements Outside {
     readonly links: FakeLink[] = [];
     readonly sessions: FakeSession[] = [];
+    readonly directs: FakeDirect[] = [];
     prepare: (link: FakeLink) => void = () => {};
 
     connect = (): Link => {
@@ -131,8 +226,18 @@ export class FakeOutside implements Outside {
         return session;
     };
 
+    direct = (endpoint: string, servers: RTCIceServer[], events: DirectEvents): DirectSession => {
+        const direct = new FakeDirect(endpoint, servers, events);
+        this.directs.push(direct);
+        return direct;
+    };
+
     devices = async (kinds: Kind[]): Promise<MediaStreamTrack[]> => kinds.map(track);
     openDevices = (kinds: Kind[]) => this.devices(kinds);
+    screen: () => Promise<MediaStreamTrack | null> = async () => track('video');
+    openScreen = () => this.screen();
+    plugged: DeviceList = NO_DEVICES;
+    listDevices = async () => this.plugged;
 
     get link(): FakeLink {
         return this.links.at(-1) as FakeLink;

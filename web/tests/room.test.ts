@@ -57,6 +57,16 @@ describe('presence in the room', () => {
         expect(occupant('')).toMatchObject({ audioMuted: true, videoMuted: true });
     });
 
+    it('tells which sources show a screen, and does not take those for the camera', () => {
+        const info = (v0: object, v1: object) =>
+            occupant(`<SourceInfo>${JSON.stringify({ 'abcd-v0': v0, 'abcd-v1': v1 })}</SourceInfo>`);
+        const camera = { muted: true, videoType: 'camera' };
+        const screen = { muted: false, videoType: 'desktop' };
+        expect(info(camera, screen)).toMatchObject({ videoMuted: true, screens: { 'abcd-v1': false } });
+        expect(info(camera, { videoType: 'desktop' })).toMatchObject({ screens: { 'abcd-v1': true } });
+        expect(info({ muted: false }, camera)).toMatchObject({ videoMuted: false, screens: {} });
+    });
+
     it.each(['{', 'null', '7', '[]', '{"x-a0":null}', '{"x-a0":7}'])('survives SourceInfo of %s', (text) => {
         expect(occupant(`<SourceInfo>${text}</SourceInfo>`)).toMatchObject({ audioMuted: true });
     });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import late from '../../tests/data/captures/ws-3tabs-staggered/0182-client-from-server-jingle-session-initiate.xml?raw';
-import { sessionAccept } from '../src/meeting/accept';
+import { sessionAccept, sourceChange } from '../src/meeting/accept';
 import { parseOffer } from '../src/meeting/offer';
 import { localAnswer, remoteDescription, type Slot, withSimulcast } from '../src/meeting/sdp';
 import { attribute, child, children } from '../src/meeting/xml';
@@ -65,6 +65,16 @@ describe('the remote description', () => {
         const layers = ['a=rid:low recv', 'a=rid:middle recv', 'a=rid:high recv', 'a=simulcast:recv low;middle;high'];
         expect(asked).toEqual([[], [], layers, [], [], []]);
         expect(media.flat().some((line) => /^a=(rid|simulcast)/.test(line))).toBe(false);
+    });
+
+    it('receives a screen while one is shared, without layers, and keeps its m-line after that', () => {
+        const lines = (role: 'share' | 'rest') => {
+            const slot: Slot = { mid: '0', kind: 'video', role, source: null };
+            return remoteDescription(offer, [slot], 1, true).split('\r\n');
+        };
+        expect(lines('share')).toContain('a=recvonly');
+        expect(lines('share').filter((line) => line.startsWith('a=rid'))).toEqual([]);
+        expect(lines('rest')).toContain('a=inactive');
     });
 
     it('has the candidates once, credentials and fingerprint everywhere', () => {
@@ -153,6 +163,22 @@ describe('our answer', () => {
         expect(withSimulcast(ANSWER, '9', [[20, 21]])).toBe(ANSWER);
         const done = withSimulcast(ANSWER, '1', [[20, 21]]);
         expect(withSimulcast(done, '1', [[30, 31]])).toBe(done);
+    });
+
+    it('names a screen that it sends as the second video, and nothing of one at rest', () => {
+        const screen = ['m=video 9 UDP/TLS/RTP/SAVPF 100', 'a=mid:2', 'a=msid:- trackS', 'a=ssrc:40 cname:x', ''];
+        const sources = (role: 'share' | 'rest') => {
+            const slots: Slot[] = [...SLOTS.slice(0, 2), { mid: '2', kind: 'video', role, source: null }];
+            return localAnswer(ANSWER + screen.join('\r\n'), slots, 'abcd').sources.slice(2);
+        };
+        const [source] = sources('share');
+        expect(source).toMatchObject({ name: 'abcd-v1', videoType: 'desktop', msid: 'abcd-video-1 trackS' });
+        expect(sources('rest')).toEqual([]);
+        if (!source) return;
+        const change = sourceChange(offer, 'source-add', source);
+        expect([attribute(change, 'action'), attribute(change, 'sid')]).toEqual(['source-add', offer.sid]);
+        const told = change.querySelector('content[name=video] description source');
+        expect([attribute(told, 'ssrc'), attribute(told, 'videoType')]).toEqual(['40', 'desktop']);
     });
 
     it('becomes a session-accept with our sources', () => {

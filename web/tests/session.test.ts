@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import late from '../../tests/data/captures/ws-3tabs-staggered/0182-client-from-server-jingle-session-initiate.xml?raw';
 import { parseOffer } from '../src/meeting/offer';
 import { MediaSession } from '../src/meeting/session';
 import type { RemoteSource } from '../src/meeting/sources';
+import type { Medium } from '../src/meeting/streams';
+import { track } from './fakes';
 import { initiate } from './room_stanzas';
 import { jingleOf } from './stanza';
 
@@ -9,6 +12,8 @@ import { jingleOf } from './stanza';
 class FakePeerConnection {
     static last: FakePeerConnection;
     readonly offers: string[] = [];
+    /** What is sent on the m-lines, by mid. */
+    readonly sent = new Map<string | undefined, MediaStreamTrack | null>();
     connectionState = 'new';
     private busy = false;
 
@@ -25,15 +30,24 @@ class FakePeerConnection {
         this.offers.push(sdp);
     }
 
+    /** With an SSRC of its own on each m-line that the other side wants to receive on. */
     async createAnswer() {
-        return { sdp: 'v=0\r\nm=audio 9 X 111\r\na=mid:0\r\na=ice-ufrag:u\r\n' };
+        const [, ...sections] = (this.offers.at(-1) ?? '').split(/\r\n(?=m=)/);
+        const answered = sections.map((section, mid) => {
+            const sends = section.includes('a=recvonly') ? `a=ssrc:${100 + mid} cname:x\r\n` : '';
+            return `${section.split('\r\n')[0]}\r\na=mid:${mid}\r\na=ice-ufrag:u\r\n${sends}`;
+        });
+        return { sdp: `v=0\r\n${answered.join('')}` };
     }
 
     async setLocalDescription(): Promise<void> {}
 
     getTransceivers() {
         const mids = [...(this.offers.at(-1) ?? '').matchAll(/a=mid:(\d+)/g)].map((match) => match[1]);
-        return mids.map((mid) => ({ mid, sender: { replaceTrack: async () => {} }, receiver: { track: { id: mid } } }));
+        return mids.map((mid) => {
+            const replaceTrack = async (track: MediaStreamTrack | null) => void this.sent.set(mid, track);
+            return { mid, sender: { replaceTrack }, receiver: { track: { id: mid } } };
+        });
     }
 
     close(): void {}
@@ -118,5 +132,59 @@ describe('the media session', () => {
         await answered();
         session.close();
         await expect(session.add([source('a', 1)])).rejects.toThrow('closed');
+    });
+});
+
+describe('our screen', () => {
+    const screen = track('video');
+    const shared = (medium: Medium) => (medium === 'desktop' ? screen : null);
+    const nothing = () => null;
+    const directions = () => [...(connection().offers.at(-1) ?? '').matchAll(/a=(recvonly|sendonly|inactive)/g)];
+    const connection = () => FakePeerConnection.last;
+
+    beforeEach(() => {
+        const offer = { ...parseOffer(jingleOf(late)), sources: [] };
+        session = new MediaSession(offer, [], { track: () => {}, state: () => {} });
+    });
+
+    it('gets an m-line of its own, and the focus a source to tell of', async () => {
+        await session.accept(nothing, 'me');
+        const { added, removed } = await session.share(shared);
+        expect(added).toMatchObject({ name: 'me-v1', videoType: 'desktop', kind: 'video', ssrcs: [102] });
+        expect(removed).toBeNull();
+        expect(connection().sent.get('2')).toBe(screen);
+    });
+
+    it('is withdrawn, and its m-line used by the next one', async () => {
+        await session.accept(nothing, 'me');
+        await session.share(shared);
+        await session.add([{ ...source('a', 1), kind: 'video' }]);
+        const { added, removed } = await session.share(nothing);
+        expect([added, removed?.ssrcs]).toEqual([null, [102]]);
+        expect(connection().sent.get('2')).toBeNull();
+        expect(directions().map(([, one]) => one)).toEqual(['recvonly', 'recvonly', 'inactive', 'sendonly']);
+        expect((await session.share(shared)).added?.ssrcs).toEqual([102]);
+        expect(directions()).toHaveLength(4);
+    });
+
+    it('is one of the answer when it is shared already', async () => {
+        const { sources } = await session.accept(shared, 'me');
+        expect(sources.map(({ name }) => name)).toEqual(['me-a0', 'me-v0', 'me-v1']);
+        expect(await session.share(shared)).toEqual({ added: null, removed: null });
+        expect((await session.share(nothing)).removed?.name).toBe('me-v1');
+    });
+
+    it('that the browser refuses leaves all as it was', async () => {
+        await session.accept(nothing, 'me');
+        vi.spyOn(connection(), 'setRemoteDescription').mockRejectedValueOnce(new Error('no'));
+        await expect(session.share(shared)).rejects.toThrow('no');
+        await session.add([{ ...source('a', 1), kind: 'video' }]);
+        expect(directions().map(([, one]) => one)).toEqual(['recvonly', 'recvonly', 'sendonly']);
+    });
+
+    it('needs a focus that offers video', async () => {
+        session = new MediaSession(parseOffer(jingleOf(initiate('s'))), [], { track: () => {}, state: () => {} });
+        expect((await session.accept(shared, 'me')).sources.map(({ name }) => name)).toEqual(['me-a0']);
+        await expect(session.share(shared)).rejects.toThrow('no video');
     });
 });

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { pathOf, roomOf } from '../src/meeting/place';
 import { cleanMessage, cleanName } from '../src/meeting/text';
 import { attribute, x } from '../src/meeting/xml';
-import { columns, pictureHeight } from '../src/ui/grid';
 
 describe('names of others', () => {
     it.each([
@@ -61,27 +60,5 @@ describe('the room in the address', () => {
         ['@', null],
     ])('what is typed, %j, leads to %s', (typed, path) => {
         expect(pathOf(typed)).toBe(path);
-    });
-});
-
-describe('the tiles', () => {
-    it.each([
-        [1, 1280, 600, 1],
-        [2, 1280, 600, 2],
-        [3, 1280, 600, 3],
-        [4, 1280, 600, 2],
-        [6, 1280, 600, 3],
-        [12, 1280, 600, 4],
-        [2, 360, 500, 1],
-        [3, 360, 500, 1],
-        [6, 360, 500, 2],
-        [1, 0, 0, 1],
-    ])('%i in %i×%i stand in %i columns', (count, width, height, expected) => {
-        expect(columns(count, width, height)).toBe(expected);
-    });
-
-    it('ask for the layer that fills them', () => {
-        expect([600, 300, 150].map((height) => pictureHeight(height, 1))).toEqual([720, 360, 180]);
-        expect(pictureHeight(150, 2)).toBe(360);
     });
 });

@@ -9,6 +9,8 @@ export interface LocalSource {
     kind: Kind;
     name: string;
     msid: string;
+    /** What a video shows; "" = it is none. */
+    videoType: '' | 'camera' | 'desktop';
     ssrcs: number[];
     groups: [semantics: string, ssrcs: number[]][];
 }
@@ -21,10 +23,10 @@ export interface LocalAnswer {
     sources: LocalSource[];
 }
 
-function sourceElements({ kind, name, msid, ssrcs, groups }: LocalSource): Element[] {
-    const videoType = kind === 'video' ? 'camera' : undefined;
+function sourceElements({ name, msid, videoType, ssrcs, groups }: LocalSource): Element[] {
+    const shows = videoType || undefined;
     const sources = ssrcs.map((ssrc) =>
-        x('source', { xmlns: NS.sources, ssrc, name, videoType }, x('parameter', { name: 'msid', value: msid })),
+        x('source', { xmlns: NS.sources, ssrc, name, videoType: shows }, x('parameter', { name: 'msid', value: msid })),
     );
     const grouped = groups.map(([semantics, members]) =>
         x('ssrc-group', { xmlns: NS.sources, semantics }, ...members.map((ssrc) => x('source', { ssrc }))),
@@ -78,6 +80,16 @@ export function sessionAccept(offer: Offer, responder: string, answer: LocalAnsw
         { xmlns: NS.jingle, action: 'session-accept', sid: offer.sid, initiator: offer.initiator, responder },
         x('group', { xmlns: NS.grouping, semantics: 'BUNDLE' }, ...bundled),
         ...contents,
+    );
+}
+
+/** Build the source-add or source-remove that tells the focus of a stream of ours that came or went. */
+export function sourceChange(offer: Offer, action: 'source-add' | 'source-remove', source: LocalSource): Element {
+    const description = x('description', { xmlns: NS.rtp, media: source.kind }, ...sourceElements(source));
+    return x(
+        'jingle',
+        { xmlns: NS.jingle, action, sid: offer.sid, initiator: offer.initiator },
+        x('content', { creator: 'initiator', name: source.kind, senders: 'both' }, description),
     );
 }
 

@@ -1,15 +1,16 @@
 // The call with the focus: it offers a session, we answer; it tells what comes and goes; what breaks is asked for anew.
 
-import { restartRequest, sessionAccept } from './accept';
+import { type LocalSource, restartRequest, sessionAccept, sourceChange } from './accept';
 import { BridgeChannel, type Wanted } from './channel';
 import { IceRestarts, iceRestartAnswer, iceRestartRequest, parseIceRestart } from './ice_restart';
 import { asks, type Link, refuse, reply } from './link';
 import { NS } from './namespaces';
-import { type FreshTransport, type Kind, type Offer, parseOffer } from './offer';
+import { type FreshTransport, type Offer, parseOffer } from './offer';
 import type { Relays } from './relays';
 import type { Room } from './room';
 import type { SentTrack, Session, SessionEvents } from './session';
 import { parseSources, type RemoteSource } from './sources';
+import type { Medium } from './streams';
 import { attribute, child } from './xml';
 
 /** How media stand: there is no session, it is being made or works, it is interrupted, or has to be made anew. */
@@ -21,6 +22,8 @@ export interface CallEvents {
     ended(ssrcs: number[] | 'all'): void;
     speaker(endpoint: string): void;
     state(state: MediaState): void;
+    /** Our screen does not get into the meeting: the browser or the focus does not take it. */
+    screenRefused(): void;
     /** The focus does not help us on: only a new entry into the room can. */
     lost(): void;
 }
@@ -58,9 +61,10 @@ export class Call {
         link.on('iq', NS.jingle, (iq) => this.jingle(iq));
     }
 
-    /** What is sent of that kind has changed. */
-    send(kind: Kind): void {
-        this.change((session) => session.send(kind, this.sent));
+    /** What is sent of that has changed. A screen is a stream more or less, which the focus has to know. */
+    send(medium: Medium): void {
+        if (medium === 'desktop') this.change((session) => this.share(session));
+        else this.change((session) => session.send(medium, this.sent));
     }
 
     /** Somebody left: the focus tells of no stream that ends by that. */
@@ -71,6 +75,12 @@ export class Call {
     receive(wanted: Wanted): void {
         this.wanted = wanted;
         this.current?.channel?.receive(wanted);
+    }
+
+    /** What the browser counts of the session; null = there is none. */
+    async statistics(): Promise<RTCStatsReport | null> {
+        const session = await this.current?.session;
+        return session ? session.statistics() : null;
     }
 
     close(): void {
@@ -86,10 +96,10 @@ export class Call {
 
     private jingle(iq: Element): void {
         const jingle = child(iq, 'jingle', NS.jingle);
-        if (!jingle || !asks(iq)) return;
+        if (!jingle || !asks(iq) || !this.room.isFromFocus(iq)) return; // others': see p2p_pair
         const action = attribute(jingle, 'action');
         const known = attribute(jingle, 'sid') === this.current?.offer.sid;
-        if (!this.room.isFromFocus(iq) || (action !== 'session-initiate' && !known)) {
+        if (action !== 'session-initiate' && !known) {
             refuse(this.link, iq, 'cancel', 'item-not-found');
             return;
         }
@@ -179,6 +189,8 @@ export class Call {
             if (this.current !== current) return;
             const accept = sessionAccept(current.offer, this.link.jid, answer);
             await this.link.request(this.room.focus, 'set', accept);
+            const screen = answer.sources.find(({ videoType }) => videoType === 'desktop');
+            if (screen) current.channel?.showsScreen(screen.name);
         } catch (error) {
             if (this.current !== current) return;
             console.warn('the answer failed', error);
@@ -194,6 +206,25 @@ export class Call {
             .catch((error: unknown) => {
                 if (this.current === current) console.warn('a change of the session failed', error);
             });
+    }
+
+    private async share(session: Session): Promise<void> {
+        const { current } = this;
+        try {
+            const { added, removed } = await session.share(this.sent);
+            if (removed) await this.tell(current, 'source-remove', removed);
+            if (added) await this.tell(current, 'source-add', added);
+        } catch (error) {
+            if (this.current !== current) return;
+            console.warn('no screen', error);
+            this.events.screenRefused();
+        }
+    }
+
+    private async tell(current: Current | null, action: 'source-add' | 'source-remove', source: LocalSource) {
+        if (!current || this.current !== current) return;
+        await this.link.request(this.room.focus, 'set', sourceChange(current.offer, action, source));
+        if (action === 'source-add') current.channel?.showsScreen(source.name);
     }
 
     private withdraw(ssrcs: number[]): void {

@@ -14,6 +14,7 @@ const IDENTITY: Identity = { category: 'client', type: 'web', name: 'carillon' }
 const FEATURES = [
     NS.discoInfo,
     NS.ping,
+    NS.direct,
     'http://jitsi.org/json-encoded-sources',
     'http://jitsi.org/source-name',
     'http://jitsi.org/tcc',

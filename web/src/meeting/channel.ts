@@ -21,6 +21,7 @@ const MESSAGE_LENGTH = 100_000;
 export class BridgeChannel {
     private socket: WebSocket | null = null;
     private wanted: Wanted | null = null;
+    private screen = '';
     private attempts = 0;
     private closed = false;
     private timer: ReturnType<typeof setTimeout> | undefined;
@@ -38,6 +39,12 @@ export class BridgeChannel {
         if (this.socket?.readyState === WebSocket.OPEN) this.tell(this.socket, wanted);
     }
 
+    /** Tell the bridge that a source of ours shows a screen (told again after a reconnect): those stay readable. */
+    showsScreen(source: string): void {
+        this.screen = source;
+        if (this.socket?.readyState === WebSocket.OPEN) this.tellScreen(this.socket, source);
+    }
+
     close(): void {
         this.closed = true;
         clearTimeout(this.timer);
@@ -45,7 +52,7 @@ export class BridgeChannel {
     }
 
     private tell(socket: WebSocket, { maxHeights, other, onStage }: Wanted): void {
-        const constraints = Object.entries(maxHeights).map(([source, maxHeight]) => [source, { maxHeight }]);
+        const constraints = Object.entries(maxHeights).map(([source, maxHeight]) => [source, { maxHeight }] as const);
         socket.send(
             JSON.stringify({
                 colibriClass: 'ReceiverVideoConstraints',
@@ -56,6 +63,10 @@ export class BridgeChannel {
                 constraints: Object.fromEntries(constraints),
             }),
         );
+    }
+
+    private tellScreen(socket: WebSocket, sourceName: string): void {
+        socket.send(JSON.stringify({ colibriClass: 'SourceVideoTypeMessage', sourceName, videoType: 'desktop' }));
     }
 
     private open(): void {
@@ -69,8 +80,9 @@ export class BridgeChannel {
         socket.onopen = () => {
             this.attempts = 0;
             if (this.wanted) this.tell(socket, this.wanted);
+            if (this.screen) this.tellScreen(socket, this.screen);
         };
-        socket.onmessage = (event) => this.read(event.data);
+        socket.onmessage = (event) => this.read(event.data as unknown);
         socket.onclose = () => {
             if (this.closed) return;
             this.timer = setTimeout(() => this.open(), backOff(this.attempts++, 1000, RETRY_LIMIT_MS));

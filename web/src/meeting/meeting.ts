@@ -1,16 +1,18 @@
 // A meeting: connection, room, call and devices put together, as state that the page shows.
 
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import { backOff } from './back_off';
-import { Call, type MediaState } from './call';
 import type { Wanted } from './channel';
 import { ChatLog } from './chat';
 import { inviteFocus } from './conference';
+import type { Device } from './devices';
 import { asks, type Link, LoginRefused, refuse, reply, StanzaError } from './link';
+import { Media } from './media';
 import { NS } from './namespaces';
 import type { Kind } from './offer';
 import { BROWSER, type Outside } from './outside';
 import { OwnMedia } from './own_media';
+import type { Way } from './p2p_ways';
 import type { Deployment } from './place';
 import type { Departure } from './presence';
 import { ProblemList } from './problem_list';
@@ -19,23 +21,17 @@ import { Pulse } from './pulse';
 import { Relays } from './relays';
 import { Room, type Said } from './room';
 import { Roster } from './roster';
+import type { Medium } from './streams';
 import { cleanMessage, cleanName } from './text';
 import { textOf } from './xml';
 
 export type Phase = 'idle' | 'connecting' | 'joined' | 'reconnecting' | 'ended';
 
-const MEDIA_PROBLEMS: Record<MediaState, Problem | null> = {
-    none: null,
-    well: null,
-    interrupted: 'media-interrupted',
-    failed: 'media-failed',
-};
-
 /** One entry into the room: what goes when the connection goes. */
 interface Visit {
     link: Link;
     room: Room | null;
-    call: Call | null;
+    media: Media | null;
     pulse: Pulse | null;
 }
 
@@ -48,10 +44,18 @@ export class Meeting {
     readonly displayName;
     readonly chat = new ChatLog();
     readonly roster = new Roster();
-    readonly own: OwnMedia;
+    /** Whether two alone in a room send directly, without the bridge, as far as the deployment allows it. */
+    readonly p2p = signal(true);
+    readonly p2pAllowed: boolean;
+    /** The way that media take to us. */
+    readonly way = signal<Way>('bridge');
+    /** The loudspeaker's device id; "" = the default one. */
+    readonly loudspeaker = signal('');
 
     private visit: Visit | null = null;
     private wanted: Wanted | null = null;
+    /** What a moderator muted and we have not unmuted since. */
+    private readonly ordered = new Set<Kind>();
     private readonly formerIds = new Set<string>();
     private lastHere: Date | null = null;
     private retries = 0;
@@ -62,18 +66,17 @@ export class Meeting {
         readonly name: string,
         displayName: string,
         private readonly outside: Outside = BROWSER,
+        /** Devices that may be open already. */
+        readonly own = new OwnMedia(outside),
     ) {
         this.displayName = signal(cleanName(displayName));
-        this.own = new OwnMedia(outside.openDevices, {
-            changed: (kind) => {
-                this.visit?.call?.send(kind);
-                this.visit?.room?.mute(this.own.told());
-            },
-            trouble: (kind, trouble) => {
-                this.problems.removeDevice(kind);
-                this.problems.add(`${kind}-${trouble}`);
-            },
+        this.p2pAllowed = deployment.p2p;
+        own.attach({
+            changed: (medium) => this.ownChanged(medium),
+            trouble: (kind, trouble) => this.problems.replaceDevice(kind, trouble),
             opened: (kind) => this.problems.removeDevice(kind),
+            screenFailed: () => this.problems.add('screen-failed'),
+            plugged: ({ output }) => this.plugged(output),
         });
     }
 
@@ -113,18 +116,57 @@ export class Meeting {
         await this.visit?.room?.kick(id);
     }
 
-    /** Which height each participant is shown at; everybody else gets `other`. */
-    show(heights: Record<string, number>, other: number, onStage: string[] = []): void {
-        const named = (id: string) => `${id}-v0`;
-        const maxHeights = Object.fromEntries(Object.entries(heights).map(([id, height]) => [named(id), height]));
-        this.wanted = { maxHeights, other, onStage: onStage.map(named) };
-        this.visit?.call?.receive(this.wanted);
+    /** Which height each source is shown at, by name (0 = not at all); every other one gets `other`. */
+    show(maxHeights: Record<string, number>, other: number, onStage: string[] = []): void {
+        this.wanted = { maxHeights, other, onStage };
+        this.visit?.media?.receive(this.wanted);
+    }
+
+    /** That loudspeaker is not to be had: back to the default one. */
+    loudspeakerFailed(id: string): void {
+        if (!id || this.loudspeaker.value !== id) return;
+        this.loudspeaker.value = '';
+        this.problems.add('output-replaced');
+    }
+
+    /** What we send is another thing now, or nothing. */
+    private ownChanged(medium: Medium): void {
+        const { own, visit } = this;
+        // The others first hear what a stream is, then get it.
+        visit?.room?.share(own.sent('desktop') !== null);
+        visit?.media?.send(medium);
+        visit?.room?.mute(own.told());
+        for (const kind of this.ordered) if (this.sends(kind)) this.unmuteOrdered(kind);
+    }
+
+    /** A screen is video: what was ordered of the camera alone keeps the bridge from forwarding it. */
+    private sends(kind: Kind): boolean {
+        return this.own.sent(kind) !== null || (kind === 'video' && this.own.sent('desktop') !== null);
+    }
+
+    /** Who was muted by order tells the focus of the end of that, and it may say no. */
+    private unmuteOrdered(kind: Kind): void {
+        this.ordered.delete(kind);
+        this.visit?.room?.unmute(kind).catch(() => {
+            void this.own.set(kind, true);
+            if (kind === 'video') this.own.screen.unshare();
+        });
+    }
+
+    private plugged(outputs: readonly Device[]): void {
+        const chosen = this.loudspeaker.value;
+        if (chosen && outputs.length > 0 && outputs.every(({ id }) => id !== chosen)) this.loudspeakerFailed(chosen);
+    }
+
+    /** What the browser counts of sound and pictures; null = none go now. */
+    async statistics(): Promise<RTCStatsReport | null> {
+        return (await this.visit?.media?.statistics()) ?? null;
     }
 
     private async join(): Promise<void> {
         this.phase.value = this.lastHere ? 'reconnecting' : 'connecting';
         const link = this.outside.connect(this.deployment);
-        const visit: Visit = { link, room: null, call: null, pulse: null };
+        const visit: Visit = { link, room: null, media: null, pulse: null };
         this.visit = visit;
         const lost = () => this.again(visit, 'server-gone');
         try {
@@ -159,9 +201,11 @@ export class Meeting {
             unsaid: () => this.problems.add('chat-refused'),
         });
         visit.room = room;
-        visit.call = this.call(visit, room, relays);
+        visit.media = this.media(visit, room, relays);
         link.on('iq', NS.muteAudio, (iq) => this.mutedByOther(visit, iq, 'audio'));
         link.on('iq', NS.muteVideo, (iq) => this.mutedByOther(visit, iq, 'video'));
+        link.on('iq', NS.muteDesktop, (iq) => this.mutedByOther(visit, iq, 'desktop'));
+        if (this.own.sent('desktop')) room.share(true);
         await room.join(this.own.told(), this.lastHere);
         if (this.visit !== visit) return;
         // From now on: a room that never lets us in is noticed by the same question.
@@ -171,23 +215,34 @@ export class Meeting {
         );
     }
 
-    private call(visit: Visit, room: Room, relays: Relays): Call {
-        const call = new Call(visit.link, room, relays, (kind) => this.own.sent(kind), this.outside.session, {
-            track: (source, track) => this.roster.addStream(source, track),
-            ended: (ssrcs) => this.roster.endStreams(ssrcs),
-            speaker: (endpoint) => {
-                this.speaker.value = endpoint;
+    private media(visit: Visit, room: Room, relays: Relays): Media {
+        const { link } = visit;
+        const joined = computed(() => this.phase.value === 'joined');
+        const direct = computed(() => this.p2p.value && this.p2pAllowed);
+        const sent = (medium: Medium) => this.own.sent(medium);
+        const parts = { link, room, relays, roster: this.roster, sent, joined, direct, outside: this.outside };
+        const media = new Media(parts, {
+            speaker: (id) => {
+                this.speaker.value = id;
             },
-            state: (state) => this.media(MEDIA_PROBLEMS[state]),
+            problem: (problem) => {
+                this.problems.remove('media-interrupted', 'media-failed');
+                if (problem) this.problems.add(problem);
+            },
+            crossed: (way) => {
+                this.way.value = way;
+            },
+            screenRefused: () => this.screenRefused(),
             lost: () => this.again(visit, 'media-failed'),
         });
-        if (this.wanted) call.receive(this.wanted);
-        return call;
+        if (this.wanted) media.receive(this.wanted);
+        return media;
     }
 
-    private media(problem: Problem | null): void {
-        this.problems.remove('media-interrupted', 'media-failed');
-        if (problem) this.problems.add(problem);
+    private screenRefused(): void {
+        if (!this.own.sent('desktop')) return;
+        this.own.screen.unshare();
+        this.problems.add('screen-failed');
     }
 
     private entered(visit: Visit, moderator: boolean): void {
@@ -239,7 +294,7 @@ export class Meeting {
     private left(visit: Visit, id: string): void {
         this.roster.remove(id);
         if (this.speaker.value === id) this.speaker.value = '';
-        visit.call?.forget(id);
+        visit.media?.forget(id);
     }
 
     private said({ id, name, text, at }: Said): void {
@@ -248,14 +303,20 @@ export class Meeting {
         this.chat.add({ from: id, name: own ? this.displayName.value : other, text, at, own });
     }
 
-    private mutedByOther(visit: Visit, iq: Element, kind: Kind): void {
+    private mutedByOther(visit: Visit, iq: Element, medium: Medium): void {
         if (!asks(iq)) return;
         if (!visit.room?.isFromFocus(iq)) {
             refuse(visit.link, iq, 'auth', 'forbidden');
             return;
         }
         reply(visit.link, iq);
-        if (textOf(iq, 'mute').trim() === 'true') void this.own.set(kind, true);
+        if (textOf(iq, 'mute').trim() !== 'true') return;
+        if (medium === 'desktop') {
+            this.own.screen.unshare();
+        } else {
+            this.ordered.add(medium);
+            void this.own.set(medium, true);
+        }
     }
 
     /** The end: nothing starts by itself after this. */
@@ -289,9 +350,11 @@ export class Meeting {
         this.visit = null; // first: whatever is still under way belongs to nobody now
         if (this.phase.value === 'joined') this.lastHere = new Date();
         visit?.pulse?.stop();
-        visit?.call?.close();
+        visit?.media?.close();
         visit?.link.close();
         this.roster.clear();
         this.speaker.value = '';
+        this.way.value = 'bridge';
+        this.ordered.clear(); // the next entry is somebody else to the focus
     }
 }

@@ -4,6 +4,8 @@ export const NS = {
     caps: 'http://jabber.org/protocol/caps',
     colibri: 'http://jitsi.org/protocol/colibri',
     delay: 'urn:xmpp:delay',
+    /** A client with a session between two participants that has an m-line for a screen. */
+    direct: 'urn:carillon:direct:0',
     discoInfo: 'http://jabber.org/protocol/disco#info',
     dtls: 'urn:xmpp:jingle:apps:dtls:0',
     extdisco: 'urn:xmpp:extdisco:2',
@@ -18,6 +20,7 @@ export const NS = {
     mucAdmin: 'http://jabber.org/protocol/muc#admin',
     mucUser: 'http://jabber.org/protocol/muc#user',
     muteAudio: 'http://jitsi.org/jitmeet/audio',
+    muteDesktop: 'http://jitsi.org/jitmeet/desktop',
     muteVideo: 'http://jitsi.org/jitmeet/video',
     nick: 'http://jabber.org/protocol/nick',
     ping: 'urn:xmpp:ping',

@@ -70,7 +70,7 @@ export interface Offer {
 /** Jingle that cannot be used: refused with bad-request. */
 export class JingleError extends Error {}
 
-const MAX_CANDIDATES = 50;
+export const MAX_CANDIDATES = 50;
 const MAX_PAYLOAD_TYPES = 64;
 const TOKEN = /^[\x21-\x7e]{1,256}$/;
 const NUMBER = /^\d{1,10}$/;
@@ -103,7 +103,8 @@ function payloadType(element: Element): PayloadType[] {
     return valid ? [{ id, name, clockrate, channels, parameters, feedback }] : [];
 }
 
-function candidate(element: Element): Candidate[] {
+/** Read a candidate (XEP-0176); none when it is not fit for SDP. */
+export function candidate(element: Element): Candidate[] {
     const found: Candidate = {
         foundation: attribute(element, 'foundation'),
         component: attribute(element, 'component'),
@@ -124,7 +125,8 @@ function candidate(element: Element): Candidate[] {
     return valid ? [found] : [];
 }
 
-function transport(element: Element): Transport {
+/** Read one side of ICE and DTLS (XEP-0176, 0320). Throws JingleError without credentials or fingerprint. */
+export function transport(element: Element): Transport {
     const fingerprint = child(element, 'fingerprint', NS.dtls);
     const setup = attribute(fingerprint, 'setup');
     const found = {
@@ -148,7 +150,8 @@ export function freshTransport(element: Element, generation: number): FreshTrans
     return { ufrag, pwd, candidates, generation };
 }
 
-function offeredMedia(description: Element): OfferedMedia[] {
+/** Read what RTP is spoken (XEP-0167, 0293, 0294); none when that is nothing we know. */
+export function offeredMedia(description: Element): OfferedMedia[] {
     const kind = attribute(description, 'media');
     if (kind !== 'audio' && kind !== 'video') return [];
     const payloadTypes = children(description, 'payload-type').slice(0, MAX_PAYLOAD_TYPES).flatMap(payloadType);

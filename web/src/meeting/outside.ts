@@ -2,19 +2,24 @@
 
 import type { MakeSession } from './call';
 import { Connection } from './connection';
-import { type OpenDevices, openDevices } from './devices';
+import { listDevices, openDevices, openScreen } from './devices';
 import type { Link } from './link';
+import type { Devices } from './own_media';
+import { type MakeDirect, PeerSession } from './p2p_session';
 import type { Deployment } from './place';
 import { MediaSession } from './session';
 
-export interface Outside {
+export interface Outside extends Devices {
     connect(deployment: Deployment): Link;
     session: MakeSession;
-    openDevices: OpenDevices;
+    direct: MakeDirect;
 }
 
 export const BROWSER: Outside = {
     connect: (deployment) => new Connection(deployment),
     session: (offer, servers, events) => new MediaSession(offer, servers, events),
+    direct: (endpoint, servers, events) => new PeerSession(endpoint, servers, events),
     openDevices,
+    openScreen,
+    listDevices,
 };

@@ -7,6 +7,8 @@ export interface Deployment {
     muc: string;
     focus: string;
     websocket: string;
+    /** Whether two alone in a room may send directly, without the bridge. */
+    p2p: boolean;
 }
 
 /** Characters that the local part of a JID may not hold (RFC 7622 §3.3.1), spaces and controls. */
@@ -54,7 +56,7 @@ export function sameHost(address: string): string {
 export async function askDeployment(): Promise<Deployment> {
     const answer = await fetch('/carillon.json', { signal: AbortSignal.timeout(15_000) });
     const found = (await answer.json()) as Record<string, unknown>;
-    const text = (key: keyof Deployment) => {
+    const text = (key: Exclude<keyof Deployment, 'p2p'>) => {
         const value = found[key];
         if (typeof value !== 'string' || !value) throw new Error(`/carillon.json names no ${key}`);
         return value;
@@ -65,5 +67,6 @@ export async function askDeployment(): Promise<Deployment> {
         muc: text('muc'),
         focus: text('focus'),
         websocket: sameHost(text('websocket')),
+        p2p: found.p2p === true,
     };
 }

@@ -11,6 +11,8 @@ export interface Occupant {
     moderator: boolean;
     audioMuted: boolean;
     videoMuted: boolean;
+    /** Names of the sources that show a screen, and whether each is muted. */
+    screens: Readonly<Record<string, boolean>>;
 }
 
 export type Departure = 'left' | 'kicked' | 'banned' | 'destroyed' | 'members-only' | 'shutdown' | 'technical';
@@ -39,13 +41,15 @@ export function readPresence(stanza: Element, room: string): RoomPresence | null
     if (type === 'unavailable') return { type: 'gone', id, self, why: departure(user, codes) };
     if (type) return null;
     const item = child(user, 'item');
-    const muted = mutedSources(stanza);
+    const sources = sourceInfo(textOf(stanza, 'SourceInfo'));
+    const muted = mutedSources(stanza, sources);
     const occupant = {
         id,
         name: cleanName(textOf(stanza, 'nick', NS.nick)),
         moderator: attribute(item, 'role') === 'moderator',
         audioMuted: muted('a', 'audiomuted'),
         videoMuted: muted('v', 'videomuted'),
+        screens: Object.fromEntries(sources.filter(isScreen).map(({ name, muted }) => [name, muted])),
     };
     const bridgeMissing = child(stanza, 'bridgeNotAvailable') !== null;
     return { type: 'here', occupant, self, jid: attribute(item, 'jid'), bridgeMissing };
@@ -61,26 +65,37 @@ function departure(user: Element | null, codes: string[]): Departure {
     return codes.includes('307') ? 'kicked' : 'left';
 }
 
-/** How a presence says what its owner mutes: SourceInfo, else the older elements; nothing said = muted. */
-function mutedSources(stanza: Element): (letter: 'a' | 'v', element: string) => boolean {
-    const sources = sourceInfo(textOf(stanza, 'SourceInfo'));
+/** A source as its owner tells it. */
+interface ToldSource {
+    name: string;
+    muted: boolean;
+    videoType: unknown;
+}
+
+const isScreen = ({ videoType }: ToldSource) => videoType === 'desktop';
+
+/**
+ * How a presence says what its owner mutes: SourceInfo, else the older elements; nothing said = muted.
+ * Screens are not asked: they stand for themselves.
+ */
+function mutedSources(stanza: Element, sources: ToldSource[]): (letter: 'a' | 'v', element: string) => boolean {
     return (letter, element) => {
-        const own = sources.filter(([name]) => new RegExp(`-${letter}\\d+$`).test(name));
-        if (own.length > 0) return own.every(([, muted]) => muted);
+        const own = sources.filter((source) => !isScreen(source) && new RegExp(`-${letter}\\d+$`).test(source.name));
+        if (own.length > 0) return own.every(({ muted }) => muted);
         return textOf(stanza, element) !== 'false';
     };
 }
 
-/** Names of sources and whether they are muted; what cannot be read says nothing. */
-function sourceInfo(text: string): [string, boolean][] {
+/** The sources of SourceInfo; what cannot be read says nothing. */
+function sourceInfo(text: string): ToldSource[] {
     if (!text || text.length > SOURCE_INFO_LENGTH) return [];
     try {
         const found: unknown = JSON.parse(text);
         if (typeof found !== 'object' || found === null) return [];
-        return Object.entries(found).map(([name, source]) => [
-            name,
-            (source as { muted?: unknown } | null)?.muted !== false,
-        ]);
+        return Object.entries(found).map(([name, source]) => {
+            const { muted, videoType } = (source ?? {}) as { muted?: unknown; videoType?: unknown };
+            return { name, muted: muted !== false, videoType };
+        });
     } catch {
         return [];
     }

@@ -1,6 +1,7 @@
 // What stands in the way now.
 
 import { signal } from '@preact/signals';
+import type { DeviceTrouble } from './devices';
 import type { Kind } from './offer';
 import type { Problem } from './problems';
 
@@ -19,6 +20,11 @@ export class ProblemList {
 
     removeDevice(kind: Kind): void {
         this.list.value = this.list.value.filter((known) => !known.startsWith(`${kind}-`));
+    }
+
+    replaceDevice(kind: Kind, trouble: DeviceTrouble): void {
+        this.removeDevice(kind);
+        this.add(`${kind}-${trouble}`);
     }
 
     replace(problems: Problem[]): void {

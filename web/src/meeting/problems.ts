@@ -21,6 +21,8 @@ export type Problem =
     | 'media-interrupted'
     | 'media-failed'
     | 'chat-refused'
+    | 'screen-failed'
+    | 'output-replaced'
     | `${Kind}-${DeviceTrouble}`;
 
 /** A problem after which trying again by itself is of no use: the page says so and waits for its user. */

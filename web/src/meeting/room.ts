@@ -42,12 +42,19 @@ function freshId(): string {
     return [...crypto.getRandomValues(new Uint8Array(4))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/** The name of the source that carries somebody's screen. */
+export function screenOf(id: string): string {
+    return `${id}-v1`;
+}
+
 export class Room {
     private own = freshId();
     private version = '';
     private joined = false;
     private focusHere = false;
     private muted: Muted = { audio: true, video: true };
+    /** Whether we share a screen; null = we never did. */
+    private sharing: boolean | null = null;
 
     /** `focusJid` is the real address of the focus: only an occupant with it is believed to be the focus. */
     constructor(
@@ -102,6 +109,13 @@ export class Room {
         if (this.joined) this.announce(null);
     }
 
+    /** Tell the others whether we share a screen. */
+    share(sharing: boolean): void {
+        if (sharing === (this.sharing ?? false)) return;
+        this.sharing = sharing;
+        if (this.joined) this.announce(null);
+    }
+
     rename(name: string): void {
         this.name = name;
         if (this.joined) this.announce(null);
@@ -116,6 +130,12 @@ export class Room {
     async muteOther(id: string, kind: 'audio' | 'video'): Promise<void> {
         const xmlns = kind === 'audio' ? NS.muteAudio : NS.muteVideo;
         await this.link.request(this.focus, 'set', x('mute', { xmlns, jid: this.occupant(id) }, 'true'));
+    }
+
+    /** Tell the focus that we unmute what it has muted: it may refuse. */
+    async unmute(kind: 'audio' | 'video'): Promise<void> {
+        const xmlns = kind === 'audio' ? NS.muteAudio : NS.muteVideo;
+        await this.link.request(this.focus, 'set', x('mute', { xmlns, jid: this.occupant(this.own) }, 'false'));
     }
 
     async kick(id: string): Promise<void> {
@@ -134,7 +154,8 @@ export class Room {
         }
     }
 
-    private occupant(id: string): string {
+    /** The address of somebody in this room. */
+    occupant(id: string): string {
         return `${this.jid}/${id}`;
     }
 
@@ -143,6 +164,8 @@ export class Room {
         const sources = {
             [`${this.own}-a0`]: { muted: audio },
             [`${this.own}-v0`]: { muted: video, videoType: 'camera' },
+            // Told to the end, so that nobody takes what still arrives of it for the camera.
+            ...(this.sharing !== null && { [screenOf(this.own)]: { muted: !this.sharing, videoType: 'desktop' } }),
         };
         this.link.send(
             x(

@@ -13,23 +13,30 @@ const MAX_PARTICIPANTS = 500;
 export class Roster {
     readonly participants = signal<Participant[]>([]);
     private readonly streams = new RemoteStreams();
+    /** What presences say of screens, by whom. */
+    private readonly told = new Map<string, Occupant['screens']>();
 
     /** Somebody came, or said something new of themselves. */
     update(occupant: Occupant): void {
         const others = this.participants.value;
-        const next = { ...this.streams.of(occupant.id), ...occupant };
+        this.told.set(occupant.id, occupant.screens);
+        const next = { ...occupant, ...this.seen(occupant.id) };
         if (others.some((participant) => participant.id === occupant.id)) {
             this.participants.value = others.map((old) => (old.id === occupant.id ? next : old));
         } else if (others.length < MAX_PARTICIPANTS) {
             this.participants.value = [...others, next];
+        } else {
+            this.told.delete(occupant.id);
         }
     }
 
     remove(id: string): void {
+        this.told.delete(id);
         this.participants.value = this.participants.value.filter((participant) => participant.id !== id);
     }
 
     clear(): void {
+        this.told.clear();
         this.participants.value = [];
     }
 
@@ -49,6 +56,14 @@ export class Roster {
     }
 
     private refresh(): void {
-        this.participants.value = this.participants.value.map((old) => ({ ...old, ...this.streams.of(old.id) }));
+        this.participants.value = this.participants.value.map((old) => ({ ...old, ...this.seen(old.id) }));
+    }
+
+    /** A screen that its owner mutes is none; of a muted camera the rest of the page takes care. */
+    private seen(id: string): Streams & Pick<Occupant, 'screens'> {
+        const further = this.streams.further(id).map((name): [string, boolean] => [name, false]);
+        const screens = { ...Object.fromEntries(further), ...this.told.get(id) };
+        const streams = this.streams.of(id, screens);
+        return { ...streams, desktop: Object.values(screens).includes(false) ? streams.desktop : null, screens };
     }
 }

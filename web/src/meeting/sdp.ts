@@ -3,23 +3,28 @@
 
 import type { LocalAnswer, LocalSource } from './accept';
 import type { Candidate, Kind, Offer, OfferedMedia } from './offer';
+import { screenOf } from './room';
 import type { RemoteSource } from './sources';
+import type { Medium } from './streams';
 
-/** An m-line: the first of each kind carries what we send, the others each one stream of somebody else. */
+/**
+ * An m-line: the first of each kind carries what we send (microphone, camera), one more the screen while we share
+ * one ("share"; at rest when we do no more), the others each one stream of somebody else.
+ */
 export interface Slot {
     mid: string;
     kind: Kind;
-    role: 'send' | 'receive';
+    role: 'send' | 'share' | 'rest' | 'receive';
     source: RemoteSource | null;
 }
 
-function candidateLine(c: Candidate): string {
+export function candidateLine(c: Candidate): string {
     let line = `a=candidate:${c.foundation} ${c.component} ${c.protocol} ${c.priority} ${c.ip} ${c.port} typ ${c.type}`;
     if (c.relatedAddress && c.relatedPort) line += ` raddr ${c.relatedAddress} rport ${c.relatedPort}`;
     return c.tcpType ? `${line} tcptype ${c.tcpType}` : line;
 }
 
-function payloadLines(media: OfferedMedia): string[] {
+export function payloadLines(media: OfferedMedia): string[] {
     return media.payloadTypes.flatMap((type) => {
         const channels = Number(type.channels) > 1 ? `/${type.channels}` : '';
         const parameters = type.parameters.map(([name, value]) => (name ? `${name}=${value}` : value)).join(';');
@@ -31,7 +36,7 @@ function payloadLines(media: OfferedMedia): string[] {
     });
 }
 
-function sourceLines(source: RemoteSource): string[] {
+export function sourceLines(source: RemoteSource): string[] {
     const ssrcs = source.rtx === null ? [source.ssrc] : [source.ssrc, source.rtx];
     const msid = source.msid || `${source.owner} ${source.ssrc}`;
     return [
@@ -46,7 +51,7 @@ const LAYERS = ['low', 'middle', 'high'];
 const SIMULCAST = [...LAYERS.map((name) => `a=rid:${name} recv`), `a=simulcast:recv ${LAYERS.join(';')}`];
 
 function direction(slot: Slot): string {
-    if (slot.role === 'send') return 'recvonly';
+    if (slot.role === 'send' || slot.role === 'share') return 'recvonly';
     return slot.source ? 'sendonly' : 'inactive';
 }
 
@@ -136,6 +141,24 @@ export function withSimulcast(sdp: string, mid: string, extra: number[][]): stri
     return sdp.replace(lines.filter(Boolean).join('\r\n'), () => [...kept, ...written].join('\r\n'));
 }
 
+/** What of ours a slot carries. */
+function mediumOf({ role, kind }: Slot): Medium | null {
+    if (role === 'send') return kind;
+    return role === 'share' ? 'desktop' : null;
+}
+
+/** How Jitsi clients name sources and streams: a screen is the second video. */
+function named(medium: Medium, endpoint: string, track: string): Pick<LocalSource, 'name' | 'msid' | 'videoType'> {
+    switch (medium) {
+        case 'audio':
+            return { name: `${endpoint}-a0`, msid: `${endpoint}-audio-0 ${track}`, videoType: '' };
+        case 'video':
+            return { name: `${endpoint}-v0`, msid: `${endpoint}-video-0 ${track}`, videoType: 'camera' };
+        case 'desktop':
+            return { name: screenOf(endpoint), msid: `${endpoint}-video-1 ${track}`, videoType: 'desktop' };
+    }
+}
+
 /** Read from our own answer what a session-accept tells. `endpoint` names the sources (`<endpoint>-a0`). */
 export function localAnswer(sdp: string, slots: Slot[], endpoint: string): LocalAnswer {
     // What holds for all m-lines may stand before the first (RFC 8122 §5): there Firefox writes its fingerprint.
@@ -143,18 +166,13 @@ export function localAnswer(sdp: string, slots: Slot[], endpoint: string): Local
     const first = [...sectionOf(sdp, slots[0]?.mid ?? '0'), ...session];
     const [hash = '', fingerprint = ''] = value(first, 'a=fingerprint:').split(' ');
     const sources: LocalSource[] = [];
-    for (const slot of slots.filter((candidate) => candidate.role === 'send')) {
+    for (const slot of slots) {
+        const medium = mediumOf(slot);
         const lines = sectionOf(sdp, slot.mid);
         const found = ssrcs(lines);
-        if (found.ssrcs.length === 0) continue;
-        const letter = slot.kind === 'audio' ? 'a' : 'v';
-        const track = value(lines, 'a=msid:').split(' ')[1] || `${slot.kind}-track`;
-        sources.push({
-            kind: slot.kind,
-            name: `${endpoint}-${letter}0`,
-            msid: `${endpoint}-${slot.kind}-0 ${track}`,
-            ...found,
-        });
+        if (!medium || found.ssrcs.length === 0) continue;
+        const track = value(lines, 'a=msid:').split(' ')[1] || `${medium}-track`;
+        sources.push({ ...named(medium, endpoint, track), kind: slot.kind, ...found });
     }
     return { ufrag: value(first, 'a=ice-ufrag:'), pwd: value(first, 'a=ice-pwd:'), hash, fingerprint, sources };
 }

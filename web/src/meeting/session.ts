@@ -1,9 +1,10 @@
 // The media session with the bridge: one RTCPeerConnection that answers the focus's offer.
 
-import type { LocalAnswer } from './accept';
+import type { LocalAnswer, LocalSource } from './accept';
 import type { Credentials, FreshTransport, Kind, Offer } from './offer';
 import { localAnswer, remoteDescription, type Slot, withSimulcast } from './sdp';
 import type { RemoteSource } from './sources';
+import type { Medium } from './streams';
 
 export interface SessionEvents {
     /** A stream of somebody else can be shown now. */
@@ -12,7 +13,13 @@ export interface SessionEvents {
     state(state: RTCPeerConnectionState): void;
 }
 
-export type SentTrack = (kind: Kind) => MediaStreamTrack | null;
+export type SentTrack = (medium: Medium) => MediaStreamTrack | null;
+
+/** A stream of ours that came or went, for the focus to know. */
+export interface SourceChange {
+    added: LocalSource | null;
+    removed: LocalSource | null;
+}
 
 /** What a call needs of a session; tests have one without media. */
 export interface Session {
@@ -22,8 +29,12 @@ export interface Session {
     remove(gone: (source: RemoteSource) => boolean): Promise<void>;
     /** Send what `sent` says now. No renegotiation: the SSRC stays. */
     send(kind: Kind, sent: SentTrack): Promise<void>;
+    /** Share the screen that `sent` says now, or none. Rejects when the browser does not. */
+    share(sent: SentTrack): Promise<SourceChange>;
     /** Go on with the bridge's new side of ICE; what comes out is ours. */
     restartIce(fresh: FreshTransport): Promise<Credentials>;
+    /** What the browser counts of this session (webrtc-stats). */
+    statistics(): Promise<RTCStatsReport>;
     close(): void;
 }
 
@@ -49,6 +60,8 @@ export class MediaSession implements Session {
     private version = 0;
     private queue: Promise<unknown> = Promise.resolve();
     private closed = false;
+    private endpoint = '';
+    private screen: LocalSource | null = null;
 
     constructor(
         private offer: Offer,
@@ -66,6 +79,8 @@ export class MediaSession implements Session {
 
     accept(sent: SentTrack, endpoint: string): Promise<LocalAnswer> {
         return this.inTurn(async () => {
+            this.endpoint = endpoint;
+            if (sent('desktop') && this.offers('video')) this.openScreen();
             const before = this.copy();
             try {
                 this.place(this.offer.sources);
@@ -75,15 +90,13 @@ export class MediaSession implements Session {
                 this.slots = before;
                 await this.describe();
             }
-            for (const slot of this.slots.filter((candidate) => candidate.role === 'send')) {
-                const transceiver = this.transceiver(slot);
-                if (!transceiver) continue;
-                transceiver.direction = 'sendonly';
-                await transceiver.sender.replaceTrack(sent(slot.kind));
+            for (const slot of this.slots) {
+                if (slot.role === 'send') await this.attach(slot, sent(slot.kind));
+                else if (slot.role === 'share') await this.attach(slot, sent('desktop'));
             }
-            const sdp = await this.answer();
+            const answer = this.told(await this.answer());
             this.announce();
-            return localAnswer(sdp, this.slots, endpoint);
+            return answer;
         });
     }
 
@@ -112,15 +125,41 @@ export class MediaSession implements Session {
         });
     }
 
+    share(sent: SentTrack): Promise<SourceChange> {
+        return this.inTurn(async () => {
+            const track = sent('desktop');
+            const removed = this.screen;
+            const slot = this.slots.find(({ role }) => role === 'share');
+            if (track && slot) await this.transceiver(slot)?.sender.replaceTrack(track);
+            if (Boolean(track) === Boolean(slot)) return { added: null, removed: null };
+            const before = this.copy();
+            try {
+                if (slot) slot.role = 'rest';
+                const used = slot ?? this.openScreen();
+                await this.describe();
+                await this.attach(used, track);
+                this.told(await this.answer());
+            } catch (error) {
+                this.slots = before;
+                throw error;
+            }
+            return { added: this.screen, removed };
+        });
+    }
+
     restartIce(fresh: FreshTransport): Promise<Credentials> {
         return this.inTurn(async () => {
             const { ufrag, pwd, candidates } = fresh;
             const { transport } = this.offer;
             this.offer = { ...this.offer, transport: { ...transport, ufrag, pwd, candidates } };
             await this.describe();
-            const { ufrag: ownUfrag, pwd: ownPwd } = localAnswer(await this.answer(), this.slots, '');
+            const { ufrag: ownUfrag, pwd: ownPwd } = this.told(await this.answer());
             return { ufrag: ownUfrag, pwd: ownPwd };
         });
+    }
+
+    statistics(): Promise<RTCStatsReport> {
+        return this.connection.getStats();
     }
 
     close(): void {
@@ -154,6 +193,37 @@ export class MediaSession implements Session {
         return true;
     }
 
+    /** What our description tells. */
+    private told(sdp: string): LocalAnswer {
+        const answer = localAnswer(sdp, this.slots, this.endpoint);
+        this.screen = answer.sources.find(({ videoType }) => videoType === 'desktop') ?? null;
+        return answer;
+    }
+
+    /** The slot for a screen: the one of the last screen again, or a new one. */
+    private openScreen(): Slot {
+        if (!this.offers('video')) throw new Error('the focus offers no video');
+        let slot = this.slots.find(({ role }) => role === 'rest');
+        if (!slot) {
+            slot = { mid: String(this.slots.length), kind: 'video', role: 'share', source: null };
+            this.slots.push(slot);
+        }
+        slot.role = 'share';
+        return slot;
+    }
+
+    /** Send a track on its m-line, from the next answer on. */
+    private async attach(slot: Slot, track: MediaStreamTrack | null): Promise<void> {
+        const transceiver = this.transceiver(slot);
+        if (!transceiver) return;
+        transceiver.direction = 'sendonly';
+        await transceiver.sender.replaceTrack(track);
+    }
+
+    private offers(kind: Kind): boolean {
+        return this.offer.media.some((media) => media.kind === kind);
+    }
+
     private copy(): Slot[] {
         return this.slots.map((slot) => ({ ...slot }));
     }
@@ -164,7 +234,7 @@ export class MediaSession implements Session {
             const taken = ({ source: other }: Slot) =>
                 other && ssrcs.some((ssrc) => ssrc === other.ssrc || ssrc === other.rtx);
             const { kind } = source;
-            if (this.slots.some(taken) || !this.offer.media.some((media) => media.kind === kind)) continue;
+            if (this.slots.some(taken) || !this.offers(kind)) continue;
             const free = this.slots.find((slot) => slot.role === 'receive' && slot.kind === kind && !slot.source);
             if (free) free.source = source;
             else if (this.slots.length < MAX_SLOTS) {

@@ -34,7 +34,8 @@ export function parseSources(jingle: Element): RemoteSource[] {
     return found.slice(0, MAX_SOURCES);
 }
 
-function xmlSources(description: Element, kind: Kind): RemoteSource[] {
+/** Read the sources of one description; `owner` = all of them are theirs, whatever is said; "" = as is said. */
+export function xmlSources(description: Element, kind: Kind, owner = ''): RemoteSource[] {
     const groups = children(description, 'ssrc-group', NS.sources).map(
         (group): Group => [
             attribute(group, 'semantics'),
@@ -48,9 +49,11 @@ function xmlSources(description: Element, kind: Kind): RemoteSource[] {
             name: attribute(source, 'name'),
             msid: attribute(msid ?? null, 'value'),
             owner:
-                attribute(child(source, 'ssrc-info', NS.jitmeet), 'owner')
+                owner ||
+                (attribute(child(source, 'ssrc-info', NS.jitmeet), 'owner')
                     .split('/')
-                    .pop() ?? '',
+                    .pop() ??
+                    ''),
         };
     });
     return primaries(kind, entries, groups);

@@ -3,9 +3,15 @@
 import type { Kind } from './offer';
 import type { RemoteSource } from './sources';
 
-export type Streams = Record<Kind, MediaStreamTrack | null>;
+/** What one person may send: voice, camera, and beside the camera a screen, which is video too. */
+export type Medium = Kind | 'desktop';
 
-export const NO_STREAMS: Streams = { audio: null, video: null };
+export type Streams = Record<Medium, MediaStreamTrack | null>;
+
+export const NO_STREAMS: Streams = { audio: null, video: null, desktop: null };
+
+/** The camera is number 0. */
+const FURTHER_VIDEO = /-v[1-9]\d*$/;
 
 export class RemoteStreams {
     private readonly known = new Map<number, { source: RemoteSource; track: MediaStreamTrack }>();
@@ -22,13 +28,21 @@ export class RemoteStreams {
         this.known.delete(ssrc);
     }
 
-    /** One track of each kind: the newest, so that a shared screen comes before the camera. */
-    of(owner: string): Streams {
+    /** One track of each medium, the newest; `screens` are the names of the sources that show one. */
+    of(owner: string, screens: object): Streams {
         const streams = { ...NO_STREAMS };
         for (const { source, track } of this.known.values()) {
-            if (source.owner === owner) streams[source.kind] = track;
+            if (source.owner !== owner) continue;
+            const medium = source.kind === 'video' && Object.hasOwn(screens, source.name) ? 'desktop' : source.kind;
+            streams[medium] = track;
         }
         return streams;
+    }
+
+    /** Names of the videos beside the camera: some clients share a screen by one and say so in no presence. */
+    further(owner: string): string[] {
+        const sources = [...this.known.values()].map(({ source }) => source);
+        return sources.filter((one) => one.owner === owner && FURTHER_VIDEO.test(one.name)).map(({ name }) => name);
     }
 
     clear(): void {

@@ -2,12 +2,15 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ChatLine } from '../meeting/chat';
 import type { Meeting } from '../meeting/meeting';
 import { Panel } from './Panel';
+import { typed } from './typed';
+import { language, t } from './words';
 
 function Line({ line }: { line: ChatLine }) {
-    const time = line.at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+    const time = line.at.toLocaleTimeString(language.value, { hour: '2-digit', minute: '2-digit' });
     return (
         <li>
-            <bdi class="who">{line.own ? 'You' : line.name}</bdi> <time dateTime={line.at.toISOString()}>{time}</time>
+            <bdi class="who">{line.own ? t('chat.you') : line.name}</bdi>{' '}
+            <time dateTime={line.at.toISOString()}>{time}</time>
             <p dir="auto">{line.text}</p>
         </li>
     );
@@ -26,13 +29,12 @@ export function Chat({ meeting, close }: { meeting: Meeting; close: () => void }
     }, [meeting]);
     const send = (event: SubmitEvent) => {
         event.preventDefault();
-        const form = event.currentTarget as HTMLFormElement;
-        meeting.say(String(new FormData(form).get('text')));
-        form.reset();
+        meeting.say(typed(event, 'text'));
+        (event.currentTarget as HTMLFormElement).reset();
     };
     return (
-        <Panel id="chat" title="Chat" close={close}>
-            <div class="scroll" role="log" aria-label="What was said" tabIndex={0}>
+        <Panel id="chat" title={t('chat.title')} close={close}>
+            <div class="scroll" role="log" aria-label={t('chat.log')} tabIndex={0}>
                 <ol ref={list}>
                     {lines.map((line) => (
                         <Line key={line.key} line={line} />
@@ -41,10 +43,10 @@ export function Chat({ meeting, close }: { meeting: Meeting; close: () => void }
             </div>
             <form onSubmit={send}>
                 <label>
-                    Message <input name="text" maxLength={4000} autoComplete="off" data-first />
+                    {t('chat.message')} <input name="text" maxLength={4000} autoComplete="off" data-first />
                 </label>
                 <button type="submit" disabled={meeting.phase.value !== 'joined'}>
-                    Send
+                    {t('chat.send')}
                 </button>
             </form>
         </Panel>

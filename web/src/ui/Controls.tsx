@@ -1,59 +1,15 @@
-import { useEffect } from 'preact/hooks';
+import { canShare } from '../meeting/devices';
 import type { Meeting } from '../meeting/meeting';
 import type { Kind } from '../meeting/offer';
+import { Control } from './Control';
 import { CopyLink } from './CopyLink';
-import { Icon, type IconName } from './Icon';
+import { Icon } from './Icon';
+import { useKeys } from './keys';
+import { useLoudspeaker } from './loudspeaker';
+import type { PanelName } from './Panel';
+import { t } from './words';
 
-export type PanelName = 'none' | 'people' | 'chat';
-
-function Control({
-    icon,
-    label,
-    keys,
-    act,
-    ...more
-}: {
-    icon: IconName;
-    label: string;
-    keys: string;
-    act: () => void;
-    class?: string;
-    'aria-expanded'?: boolean;
-    'aria-controls'?: string;
-    'data-opens'?: PanelName;
-    badge?: number;
-}) {
-    const { badge, ...attributes } = more;
-    return (
-        <button type="button" title={`${label} (${keys})`} aria-keyshortcuts={keys} onClick={act} {...attributes}>
-            <Icon name={icon} />
-            <span class="label">{label}</span>
-            {!!badge && (
-                <span class="badge">
-                    {badge > 99 ? '99+' : badge}
-                    <span class="unseen"> unread</span>
-                </span>
-            )}
-        </button>
-    );
-}
-
-/** Calls what belongs to a key, unless its user is typing or pressing something else. */
-function useKeys(actions: Record<string, () => void>) {
-    useEffect(() => {
-        const press = (event: KeyboardEvent) => {
-            const elsewhere = (event.target as Element | null)?.closest?.('input,textarea,select,[contenteditable]');
-            const action = Object.hasOwn(actions, event.key.toLowerCase()) && actions[event.key.toLowerCase()];
-            if (!action || elsewhere || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-            event.preventDefault(); // else the letter lands in the field that it opens
-            action();
-        };
-        addEventListener('keydown', press);
-        return () => removeEventListener('keydown', press);
-    });
-}
-
-/** The bar below: microphone, camera, panels, link, leave. Keys: M, V, P, C. */
+/** The bar below: microphone, camera, screen, panels, link, leave. Keys: M, V, S, P, C, D. */
 export function Controls({
     meeting,
     panel,
@@ -65,28 +21,47 @@ export function Controls({
 }) {
     const { audio, video } = meeting.own.muted.value;
     const mute = (kind: Kind) => () => void meeting.own.set(kind, !meeting.own.muted.value[kind]);
-    const actions = { m: mute('audio'), v: mute('video'), p: () => toggle('people'), c: () => toggle('chat') };
+    const { screen } = meeting.own;
+    const sharing = meeting.own.tracks.value.desktop !== null;
+    const actions = {
+        m: mute('audio'),
+        v: mute('video'),
+        ...(canShare() && { s: () => (sharing ? screen.unshare() : void screen.share()) }),
+        p: () => toggle('people'),
+        c: () => toggle('chat'),
+        d: () => toggle('devices'),
+    };
+    useLoudspeaker(meeting);
     useKeys(actions);
     return (
-        <nav class="controls" aria-label="Meeting controls">
+        <nav class="controls" aria-label={t('controls.bar')}>
             <Control
                 icon={audio ? 'microphone-off' : 'microphone'}
                 keys="M"
                 class={audio ? 'off' : ''}
-                label={audio ? 'Unmute microphone' : 'Mute microphone'}
+                label={t(audio ? 'controls.unmute' : 'controls.mute')}
                 act={actions.m}
             />
             <Control
                 icon={video ? 'camera-off' : 'camera'}
                 keys="V"
                 class={video ? 'off' : ''}
-                label={video ? 'Start camera' : 'Stop camera'}
+                label={t(video ? 'controls.start-camera' : 'controls.stop-camera')}
                 act={actions.v}
             />
+            {actions.s && (
+                <Control
+                    icon={sharing ? 'screen-off' : 'screen'}
+                    keys="S"
+                    class={sharing ? 'on' : ''}
+                    label={t(sharing ? 'controls.stop-sharing' : 'controls.share')}
+                    act={actions.s}
+                />
+            )}
             <Control
                 icon="people"
                 keys="P"
-                label="Participants"
+                label={t('people.title')}
                 act={actions.p}
                 data-opens="people"
                 aria-expanded={panel === 'people'}
@@ -95,17 +70,26 @@ export function Controls({
             <Control
                 icon="chat"
                 keys="C"
-                label="Chat"
+                label={t('chat.title')}
                 act={actions.c}
                 data-opens="chat"
                 badge={meeting.chat.unread.value}
                 aria-expanded={panel === 'chat'}
                 aria-controls="chat"
             />
+            <Control
+                icon="devices"
+                keys="D"
+                label={t('devices.title')}
+                act={actions.d}
+                data-opens="devices"
+                aria-expanded={panel === 'devices'}
+                aria-controls="devices"
+            />
             <CopyLink />
-            <button type="button" class="leave" title="Leave" onClick={() => meeting.leave()}>
+            <button type="button" class="leave" title={t('controls.leave')} onClick={() => meeting.leave()}>
                 <Icon name="leave" />
-                <span class="label">Leave</span>
+                <span class="label">{t('controls.leave')}</span>
             </button>
         </nav>
     );

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from './Icon';
+import { t } from './words';
 
 const CONFIRMED_MS = 3000;
 
@@ -22,7 +23,7 @@ export function CopyLink() {
             setState((before) => (before === 'shown' ? 'idle' : 'shown'));
         }
     };
-    const label = state === 'copied' ? 'Link copied' : 'Copy link';
+    const label = t(state === 'copied' ? 'link.copied' : 'link.copy');
     return (
         <>
             <button type="button" title={label} onClick={() => void copy()}>
@@ -34,10 +35,10 @@ export function CopyLink() {
             {state === 'shown' && (
                 <div class="address">
                     <label>
-                        Copy this address <input ref={field} readOnly value={address} />
+                        {t('link.by-hand')} <input ref={field} readOnly value={address} />
                     </label>
                     <button type="button" onClick={() => setState('idle')}>
-                        Done
+                        {t('link.done')}
                     </button>
                 </div>
             )}

@@ -1,11 +1,25 @@
+import { useEffect, useMemo } from 'preact/hooks';
+import type { OwnMedia } from '../meeting/own_media';
+import { ProblemList } from '../meeting/problem_list';
 import { cleanName } from '../meeting/text';
+import { Notice } from './Notice';
 import { rememberedName, rememberName } from './own_name';
+import { Preview } from './Preview';
+import { typed } from './typed';
+import { t } from './words';
 
-/** Before the meeting: who are you? */
-export function Door({ room, enter }: { room: string; enter: (name: string) => void }) {
+/** Before the meeting: who are you, and what will the others see and hear of you? */
+export function Door({ room, own, enter }: { room: string; own: OwnMedia; enter: (name: string) => void }) {
+    const problems = useMemo(() => new ProblemList(), []);
+    useEffect(() => {
+        own.attach({
+            trouble: (kind, trouble) => problems.replaceDevice(kind, trouble),
+            opened: (kind) => problems.removeDevice(kind),
+        });
+    }, [own, problems]);
     const go = (event: SubmitEvent) => {
         event.preventDefault();
-        const name = cleanName(String(new FormData(event.currentTarget as HTMLFormElement).get('name')));
+        const name = cleanName(typed(event, 'name'));
         if (!name) return;
         rememberName(name);
         enter(name);
@@ -17,7 +31,7 @@ export function Door({ room, enter }: { room: string; enter: (name: string) => v
             </h1>
             <form onSubmit={go}>
                 <label>
-                    Your name
+                    {t('door.name')}
                     <input
                         name="name"
                         required
@@ -29,10 +43,14 @@ export function Door({ room, enter }: { room: string; enter: (name: string) => v
                     />
                 </label>
                 <button type="submit" class="primary">
-                    Join
+                    {t('door.join')}
                 </button>
             </form>
-            <p>The browser asks for camera and microphone; you can join without them.</p>
+            <p>{t('door.devices')}</p>
+            {problems.list.value.map((problem) => (
+                <Notice key={problem} problem={problem} dismiss={() => problems.remove(problem)} />
+            ))}
+            <Preview own={own} />
         </main>
     );
 }

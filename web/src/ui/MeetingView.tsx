@@ -1,11 +1,18 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Meeting } from '../meeting/meeting';
 import { Chat } from './Chat';
-import { Controls, type PanelName } from './Controls';
+import { Controls } from './Controls';
+import { Devices } from './Devices';
+import { Foyer } from './Foyer';
 import { Notice } from './Notice';
+import type { PanelName } from './Panel';
 import { People } from './People';
+import { Settings } from './Settings';
+import { Statistics } from './Statistics';
 import { Tiles } from './Tiles';
-import { AUTOPLAY_BLOCKED } from './words';
+import { TopBar } from './TopBar';
+import { useStatistics, useViews } from './views';
+import { t } from './words';
 
 /** After the meeting: why it is over, and the way back. */
 function Ended({ meeting, again }: { meeting: Meeting; again: () => void }) {
@@ -13,20 +20,22 @@ function Ended({ meeting, again }: { meeting: Meeting; again: () => void }) {
     useEffect(() => main.current?.focus(), []);
     const problems = meeting.problems.list.value;
     return (
-        <main class="door" ref={main} tabIndex={-1}>
-            <h1>{problems.length > 0 ? 'The meeting is over for you' : 'You left the meeting'}</h1>
-            {problems.map((problem) => (
-                <Notice key={problem} problem={problem} again={again} />
-            ))}
-            {problems.length === 0 && (
-                <button type="button" class="primary" onClick={again}>
-                    Join again
-                </button>
-            )}
-            <p>
-                <a href="/">Another room</a>
-            </p>
-        </main>
+        <Foyer>
+            <main class="door" ref={main} tabIndex={-1}>
+                <h1>{t(problems.length > 0 ? 'ended.removed' : 'ended.left')}</h1>
+                {problems.map((problem) => (
+                    <Notice key={problem} problem={problem} again={again} />
+                ))}
+                {problems.length === 0 && (
+                    <button type="button" class="primary" onClick={again}>
+                        {t('ended.again')}
+                    </button>
+                )}
+                <p>
+                    <a href="/">{t('ended.other-room')}</a>
+                </p>
+            </main>
+        </Foyer>
     );
 }
 
@@ -34,24 +43,24 @@ function Ended({ meeting, again }: { meeting: Meeting; again: () => void }) {
 function Notices({ meeting, soundBlocked, hear }: { meeting: Meeting; soundBlocked: boolean; hear: () => void }) {
     const phase = meeting.phase.value;
     return (
-        <header>
+        <div class="notices">
             {meeting.problems.list.value.map((problem) => (
                 <Notice key={problem} problem={problem} dismiss={() => meeting.problems.remove(problem)} />
             ))}
             {soundBlocked && (
                 <div class="notice" role="alert">
-                    <p>{AUTOPLAY_BLOCKED}</p>
+                    <p>{t('sound.blocked')}</p>
                     <button type="button" onClick={hear}>
-                        Let me hear
+                        {t('sound.allow')}
                     </button>
                 </div>
             )}
             {phase !== 'joined' && (
                 <p role="status" class="status">
-                    {phase === 'reconnecting' ? 'Joining again…' : 'Joining…'}
+                    {t(phase === 'reconnecting' ? 'joining.again' : 'joining.first')}
                 </p>
             )}
-        </header>
+        </div>
     );
 }
 
@@ -69,13 +78,24 @@ export function MeetingView({ meeting, again }: { meeting: Meeting; again: () =>
         setPanel('none');
     };
     const toggle = (name: PanelName) => (panel === name ? close() : setPanel(name));
+    const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
+    const { view, switchView, ...shown } = useViews(meeting);
+    const watch = useStatistics(meeting, hidden);
     if (meeting.phase.value === 'ended') return <Ended meeting={meeting} again={again} />;
     return (
         <div class="meeting">
+            <TopBar {...{ meeting, view, switchView, panel, toggle }} />
             <Notices meeting={meeting} soundBlocked={soundBlocked} hear={hear} />
-            <Tiles meeting={meeting} soundBlocked={() => setSoundBlocked(true)} />
+            <Tiles
+                {...{ meeting, view, setHidden, ...shown }}
+                levels={watch.levels.value}
+                soundBlocked={() => setSoundBlocked(true)}
+            />
             {panel === 'people' && <People meeting={meeting} close={close} />}
             {panel === 'chat' && <Chat meeting={meeting} close={close} />}
+            {panel === 'devices' && <Devices meeting={meeting} close={close} />}
+            {panel === 'statistics' && <Statistics {...{ meeting, watch, close }} />}
+            {panel === 'settings' && <Settings meeting={meeting} close={close} />}
             <Controls meeting={meeting} panel={panel} toggle={toggle} />
         </div>
     );

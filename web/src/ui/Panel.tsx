@@ -1,6 +1,10 @@
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from './Icon';
+import { t } from './words';
+
+/** What can stand beside the pictures, one at a time. */
+export type PanelName = 'none' | 'people' | 'chat' | 'devices' | 'statistics' | 'settings';
 
 /** A panel beside the pictures: takes the focus when it opens; Escape closes it. */
 export function Panel({
@@ -28,7 +32,7 @@ export function Panel({
         <section ref={section} id={id} class="panel" aria-label={title} tabIndex={-1} onKeyDown={press}>
             <div class="panel-head">
                 <h2>{title}</h2>
-                <button type="button" class="plain" aria-label="Close panel" onClick={close}>
+                <button type="button" class="plain" aria-label={t('panel.close')} onClick={close}>
                     <Icon name="close" />
                 </button>
             </div>

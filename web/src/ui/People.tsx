@@ -3,7 +3,8 @@ import type { Meeting } from '../meeting/meeting';
 import type { Participant } from '../meeting/roster';
 import { rememberName } from './own_name';
 import { Panel } from './Panel';
-import { refusal } from './words';
+import { typed } from './typed';
+import { refusal, t } from './words';
 
 /** Does something for a moderator and tells when it is refused. */
 type Attempt = (action: Promise<void>) => void;
@@ -25,23 +26,27 @@ function Actions({
             {!audioMuted && (
                 <button
                     type="button"
-                    aria-label={`Mute ${name}`}
+                    aria-label={t('people.mute-name', { name })}
                     onClick={() => attempt(meeting.muteOther(id, 'audio'))}
                 >
-                    Mute
+                    {t('people.mute')}
                 </button>
             )}
             {!videoMuted && (
                 <button
                     type="button"
-                    aria-label={`Stop camera of ${name}`}
+                    aria-label={t('people.stop-camera-name', { name })}
                     onClick={() => attempt(meeting.muteOther(id, 'video'))}
                 >
-                    Stop camera
+                    {t('people.stop-camera')}
                 </button>
             )}
-            <button type="button" aria-label={`Remove ${name}`} onClick={() => attempt(meeting.kick(id))}>
-                Remove
+            <button
+                type="button"
+                aria-label={t('people.remove-name', { name })}
+                onClick={() => attempt(meeting.kick(id))}
+            >
+                {t('people.remove')}
             </button>
         </span>
     );
@@ -52,7 +57,7 @@ function OwnRow({ meeting }: { meeting: Meeting }) {
     const name = meeting.displayName.value;
     const rename = (event: SubmitEvent) => {
         event.preventDefault();
-        meeting.rename(String(new FormData(event.currentTarget as HTMLFormElement).get('name')));
+        meeting.rename(typed(event, 'name'));
         rememberName(meeting.displayName.value);
         setEditing(false);
     };
@@ -61,7 +66,7 @@ function OwnRow({ meeting }: { meeting: Meeting }) {
             <li>
                 <form onSubmit={rename}>
                     <label>
-                        Your name{' '}
+                        {t('door.name')}{' '}
                         <input
                             name="name"
                             maxLength={60}
@@ -70,7 +75,7 @@ function OwnRow({ meeting }: { meeting: Meeting }) {
                             ref={(input) => input?.focus()}
                         />
                     </label>
-                    <button type="submit">Save</button>
+                    <button type="submit">{t('people.save')}</button>
                 </form>
             </li>
         );
@@ -78,11 +83,12 @@ function OwnRow({ meeting }: { meeting: Meeting }) {
     return (
         <li>
             <span>
-                <bdi>{name}</bdi> (you){meeting.moderator.value && <small> moderator</small>}
+                <bdi>{t('people.you', { name })}</bdi>
+                {meeting.moderator.value && <small> {t('people.moderator')}</small>}
             </span>
             <span class="actions">
                 <button type="button" onClick={() => setEditing(true)}>
-                    Change name
+                    {t('people.change-name')}
                 </button>
             </span>
         </li>
@@ -97,7 +103,7 @@ export function People({ meeting, close }: { meeting: Meeting; close: () => void
         action.catch((error: unknown) => setRefused(refusal(error)));
     };
     return (
-        <Panel id="people" title="Participants" close={close}>
+        <Panel id="people" title={t('people.title')} close={close}>
             {refused && (
                 <p class="refused" role="alert">
                     {refused}
@@ -111,7 +117,7 @@ export function People({ meeting, close }: { meeting: Meeting; close: () => void
                         <li key={person.id}>
                             <span>
                                 <bdi>{name}</bdi>
-                                {person.moderator && <small> moderator</small>}
+                                {person.moderator && <small> {t('people.moderator')}</small>}
                             </span>
                             {meeting.moderator.value && (
                                 <Actions person={person} name={name} meeting={meeting} attempt={attempt} />

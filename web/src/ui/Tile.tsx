@@ -1,4 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
+import type { Level } from '../meeting/quality';
+import { Icon } from './Icon';
+import { Quality } from './Quality';
+import { t } from './words';
 
 function useTrack<T extends HTMLMediaElement>(track: MediaStreamTrack | null, blocked?: () => void) {
     const element = useRef<T>(null);
@@ -7,8 +11,8 @@ function useTrack<T extends HTMLMediaElement>(track: MediaStreamTrack | null, bl
         if (!media) return;
         media.srcObject = track && new MediaStream([track]);
         if (!track) return;
-        media.play().catch((error: DOMException) => {
-            if (error.name === 'NotAllowedError') blocked?.();
+        media.play().catch((error: unknown) => {
+            if ((error as DOMException).name === 'NotAllowedError') blocked?.();
         });
         return () => {
             media.srcObject = null;
@@ -17,46 +21,57 @@ function useTrack<T extends HTMLMediaElement>(track: MediaStreamTrack | null, bl
     return element;
 }
 
-export interface TileProps {
-    id: string;
-    name: string;
-    own?: boolean;
-    speaking: boolean;
-    audio: MediaStreamTrack | null;
-    video: MediaStreamTrack | null;
-    audioMuted: boolean;
-    videoMuted: boolean;
-    /** The browser refused to play sound without a gesture. */
-    blocked?: () => void;
+/** The sound of somebody else. `blocked`: the browser refused to play it without a gesture. */
+function Sound({ track, blocked }: { track: MediaStreamTrack | null; blocked: () => void }) {
+    return <audio ref={useTrack<HTMLAudioElement>(track, blocked)} />;
 }
 
-/** One participant: picture or initials, name, who is muted, who speaks. */
-export function Tile(props: TileProps) {
-    const video = useTrack<HTMLVideoElement>(props.video);
-    const audio = useTrack<HTMLAudioElement>(props.own ? null : props.audio, props.blocked);
-    const label = props.own ? `${props.name} (you)` : props.name;
-    const picture = !props.videoMuted && props.video !== null;
+export interface TileProps {
+    /** What it says below the picture, and what it is called. */
+    label: string;
+    /** Whose picture: their initials stand for it where there is none. */
+    name: string;
+    video: MediaStreamTrack | null;
+    /** Attributes by which style sheets and scripts find it. */
+    marks: Record<`data-${string}`, string | boolean | undefined>;
+    speaking?: boolean;
+    muted?: boolean;
+    level?: Level | undefined;
+    sound?: { track: MediaStreamTrack | null; blocked: () => void };
+    /** Brings it on stage for good, or no longer; missing = it cannot be. */
+    pin?: { pinned: boolean; toggle: () => void } | undefined;
+}
+
+/** One picture, or initials: whose it is, who is muted, who speaks, how well it comes through. */
+export function Tile({ label, name, video, marks, speaking, muted, level, sound, pin }: TileProps) {
+    const element = useTrack<HTMLVideoElement>(video);
     return (
-        <article
-            class="tile"
-            aria-label={label}
-            data-participant={props.id}
-            data-self={props.own || undefined}
-            data-speaking={props.speaking}
-            data-audio-muted={String(props.audioMuted)}
-            data-video-muted={String(props.videoMuted)}
-        >
-            <video ref={video} playsInline muted hidden={!picture} />
-            {!picture && (
+        <article class="tile" aria-label={label} data-speaking={String(speaking ?? false)} {...marks}>
+            <video ref={element} playsInline muted hidden={!video} />
+            {!video && (
                 <span class="initials" aria-hidden="true">
-                    {initials(props.name)}
+                    {initials(name)}
                 </span>
             )}
-            {!props.own && <audio ref={audio} />}
+            {sound && <Sound {...sound} />}
+            {pin && (
+                <button
+                    type="button"
+                    class="pin"
+                    title={t(pin.pinned ? 'tile.unpin' : 'tile.pin', { label })}
+                    aria-label={t('tile.pin', { label })}
+                    aria-pressed={pin.pinned}
+                    onClick={pin.toggle}
+                >
+                    <Icon name="pin" />
+                </button>
+            )}
             <footer>
+                {level && <Quality level={level} />}
+                {muted && <Icon name="microphone-off" />}
                 <bdi class="name">{label}</bdi>
-                {props.speaking && <span class="mark">speaking</span>}
-                {props.audioMuted && <span class="mark">muted</span>}
+                {muted && <span class="unseen">{t('tile.muted')}</span>}
+                {speaking && <span class="unseen">{t('tile.speaking')}</span>}
             </footer>
         </article>
     );

@@ -1,18 +1,10 @@
-const KEY = 'carillon.name';
+import { remember, remembered } from './memory';
 
-/** The name that its user chose before, kept in this browser; some browsers keep nothing. */
+/** The name that its user chose before. */
 export function rememberedName(): string {
-    try {
-        return localStorage.getItem(KEY) ?? '';
-    } catch {
-        return '';
-    }
+    return remembered('name');
 }
 
 export function rememberName(name: string): void {
-    try {
-        localStorage.setItem(KEY, name);
-    } catch {
-        // The next meeting asks again.
-    }
+    remember('name', name);
 }

@@ -1,61 +1,53 @@
-// What the page says when something is in the way: what it is, and what to do.
+// All texts of the page, in the language of its reader. A new text: its key in words/en.ts and words/de.ts.
 
+import { signal } from '@preact/signals';
 import { StanzaError } from '../meeting/link';
-import type { Problem } from '../meeting/problems';
+import { remember, remembered } from './memory';
+import { de } from './words/de';
+import { en } from './words/en';
 
-export const PROBLEMS: Record<Problem, string> = {
-    'server-gone':
-        'The connection to the server is lost. The page tries again by itself; check your network if this stays.',
-    'guests-refused':
-        'The server lets no guests in just now. The page tries again by itself; ask its operator if this stays.',
-    'no-focus':
-        'The meeting service does not answer just now. The page tries again by itself; who is connected stays connected.',
-    'login-needed': 'Only people with an account open this room. Wait until one of them is there, then try again.',
-    'room-full': 'This room is full. Wait until somebody leaves, then join again.',
-    'room-password': 'This room has a password, which this page cannot ask for. Ask its owner to open the room.',
-    'room-members-only': 'This room is for its members only. Ask its owner to let you in.',
-    'room-name': 'The server does not accept this room name. Choose another one.',
-    'room-closed': 'This room was closed.',
-    refused: 'The server does not let you into this room. Ask the person who invited you.',
-    kicked: 'A moderator removed you from this meeting.',
-    banned: 'You are banned from this room. Ask its owner if that is a mistake.',
-    'no-bridge':
-        'The media server does not answer just now: you stay in the room, sound and pictures come when it is back.',
-    'media-interrupted': 'Sound and pictures are interrupted. The page is getting them back; you stay in the room.',
-    'media-failed':
-        'Sound and pictures do not reach you through your network. The page tries again; another network may help.',
-    'chat-refused': 'Your message was not delivered. Send it again.',
-    'audio-denied':
-        'The browser does not let this page use the microphone. Allow it in the address bar, then switch the microphone on.',
-    'audio-missing': 'No microphone was found. You hear the others; plug one in and switch the microphone on to speak.',
-    'audio-busy':
-        'The microphone cannot be opened: another program may be using it. Close that program, then switch the microphone on.',
-    'audio-insecure':
-        'Browsers open microphones on secure pages only. Open this page by HTTPS, or on this machine as localhost.',
-    'audio-unplugged': 'The microphone is gone. Plug it in again, or another one, then switch the microphone on.',
-    'video-denied':
-        'The browser does not let this page use the camera. Allow it in the address bar, then switch the camera on.',
-    'video-missing': 'No camera was found. The others hear you; plug one in and switch the camera on to be seen.',
-    'video-busy':
-        'The camera cannot be opened: another program may be using it. Close that program, then switch the camera on.',
-    'video-insecure':
-        'Browsers open cameras on secure pages only. Open this page by HTTPS, or on this machine as localhost.',
-    'video-unplugged': 'The camera is gone. Plug it in again, or another one, then switch the camera on.',
-};
+type English = typeof en;
+export type Key = keyof English;
+/** What every language has to say: the same keys as English. */
+export type Words = Record<Key, string>;
 
-export const AUTOPLAY_BLOCKED = 'The browser holds the sound back until you click.';
-export const BAD_ADDRESS =
-    'This address names no room: a name has no spaces, slashes, quotes, or any of & < > : @. Choose another one.';
+type NamesIn<Text> = Text extends `${string}{${infer Name}}${infer Rest}` ? Name | NamesIn<Rest> : never;
+type Values<K extends Key> = [NamesIn<English[K]>] extends [never]
+    ? []
+    : [values: Record<NamesIn<English[K]>, string | number>];
 
-const REFUSALS: Record<string, string> = {
-    'not-allowed': 'The server does not allow that: only moderators may, and not everybody can be moderated.',
-    forbidden: 'The server does not allow that: only moderators may.',
-    'item-not-found': 'That person is not in the room any more.',
-    'remote-server-timeout': 'The server did not answer in time. Try again.',
-};
+const DICTIONARIES = { en, de } satisfies Record<string, Words>;
+export type Language = keyof typeof DICTIONARIES;
+export const LANGUAGES = Object.keys(DICTIONARIES) as Language[];
+
+const isLanguage = (code: string): code is Language => Object.hasOwn(DICTIONARIES, code);
+
+/** The first language that this page speaks and its reader wants; English when there is none. */
+export function preferred(wanted: readonly string[]): Language {
+    return wanted.map((tag) => tag.toLowerCase().split('-')[0] ?? '').find(isLanguage) ?? 'en';
+}
+
+const kept = remembered('language');
+/** The language of the page; components that call `t` follow it. */
+export const language = signal<Language>(isLanguage(kept) ? kept : preferred(navigator.languages));
+
+/** Speak another language, from now on and when this browser comes again. */
+export function speak(chosen: Language): void {
+    language.value = chosen;
+    remember('language', chosen);
+}
+
+/** A text in the language of the page, each `{name}` in it replaced by its value. */
+export function t<K extends Key>(key: K, ...values: Values<K>): string {
+    const given: Record<string, string | number> = values[0] ?? {};
+    return DICTIONARIES[language.value][key].replaceAll(/\{(\w+)\}/g, (_, name: string) => String(given[name]));
+}
 
 /** Why something that was asked for did not happen. */
 export function refusal(error: unknown): string {
-    if (!(error instanceof StanzaError)) return 'That did not work. Try again.';
-    return REFUSALS[error.condition] ?? `The server refused that (${error.condition}).`;
+    if (!(error instanceof StanzaError)) return t('refusal.unknown');
+    const key = `refusal.${error.condition}`;
+    return Object.hasOwn(en, key) && key !== 'refusal.other'
+        ? t(key as 'refusal.forbidden')
+        : t('refusal.other', { condition: error.condition });
 }
