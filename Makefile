@@ -4,8 +4,10 @@
 #   make run     a meeting server with a Prosody of its own; more options: make run ARGS='--base-port 9000'
 #   make test    lint, types, unit tests, tests with real servers and browsers
 #   make lint    format, lint and types alone
-#   make test-dino   the call of a real Dino, which takes minutes: its DTLS now and then waits for 60 s
+#   make test-dino   calls of a real Dino: sound for half a minute, and twenty connections
 #   make bench-join   how long joining takes and what it costs; shorter: make bench-join ARGS='--rooms 2 --starts 1'
+#   make bench-bosh   what a round trip over BOSH costs, beside Prosody's own
+#   make bench-socks5   what moving files costs, beside Prosody's own proxy
 #   make fuzz    the property tests with 100,000 examples each; fewer tests: make fuzz TESTS=tests/relay
 #   make clean   remove all that setup and the tests have made (not the data of carillon dev)
 
@@ -18,7 +20,7 @@ page_sources := $(shell find web -name node_modules -prune -o -type f -print 2>/
 page := $(if $(wildcard web/package-lock.json),bosh/pages/index.html)
 clients := $(if $(wildcard tests/e2e/package-lock.json),tests/e2e/node_modules/.package-lock.json)
 
-.PHONY: setup run test test-dino lint bench-join fuzz clean system test-setup
+.PHONY: setup run test test-dino lint bench-join bench-bosh bench-socks5 fuzz clean system test-setup
 .DELETE_ON_ERROR:
 
 setup: system .venv/.installed $(page)
@@ -60,8 +62,8 @@ test-dino: test-setup
 	@PYTHON=$(PYTHON) ./setup.sh dino
 	$(PY) -m pytest -m dino
 
-bench-join: test-setup
-	@$(PY) -m bench.join $(ARGS)
+bench-join bench-bosh bench-socks5: bench-%: test-setup
+	@$(PY) -m bench.$* $(ARGS)
 
 fuzz: test-setup
 	HYPOTHESIS_PROFILE=fuzz $(PY) -m pytest -m hypothesis --timeout 0 $(TESTS)
