@@ -52,6 +52,7 @@ class Reception:
         lines: Lines,
     ) -> None:
         self._guests = settings.xmpp.guest_domain
+        self._accounts = settings.xmpp.domain
         self._link = link
         self._admission = admission
         self._proposals = proposals
@@ -87,7 +88,7 @@ class Reception:
 
     def name(self, caller: str) -> str:
         """How a caller is called in a room."""
-        guest = domain(caller) == self._guests
+        guest = domain(caller) == self._guests != self._accounts
         return self._names.get(bare(caller), "Guest" if guest else local(caller))
 
     def message(self, stanza: Element, now: float) -> None:

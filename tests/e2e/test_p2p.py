@@ -273,7 +273,7 @@ async def test_our_page_is_direct_with_lib_jitsi_meet(
     await way(page, "bridge")
     await asyncio.sleep(OVERLAP_S)
     # lib-jitsi-meet ends the direct session first and then negotiates its streams with the bridge anew.
-    await gaps(page, f"our page that {role} to {kind}, a third joins", 8000)
+    await gaps(page, f"our page that {role} to {kind}, a third joins", 3000)
     await see_each_other({**tabs, late: third})
     await third.close()
     await way(page, "direct")

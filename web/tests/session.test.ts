@@ -109,6 +109,19 @@ describe('the media session', () => {
         expect(seen).toContain('c@1');
     });
 
+    it('has another stream for a moment where one returns to the m-line it left', async () => {
+        await answered();
+        await session.add([source('a', 7)]);
+        await session.remove(({ owner }) => owner === 'a');
+        await session.add([source('a', 7)]);
+        const ssrcs = FakePeerConnection.last.offers.map((sdp) => /a=ssrc:(\d+) cname:a/.exec(sdp)?.[1]);
+        expect(ssrcs.slice(0, 3)).toEqual([undefined, '7', undefined]);
+        expect(Number(ssrcs[3])).not.toBe(7);
+        expect(ssrcs.slice(4)).toEqual(['7']);
+        await session.add([source('b', 8)]);
+        expect(FakePeerConnection.last.offers).toHaveLength(6);
+    });
+
     it('goes on without a stream that the browser refuses', async () => {
         await answered();
         await session.add([source('a', 1), source('BAD', 2), source('b', 3)]);

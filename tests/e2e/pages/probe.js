@@ -90,11 +90,13 @@
         for (const tile of document.querySelectorAll('[data-participant]:not([data-self])')) {
             const entry = { frames: 0, height: 0, audioPackets: 0, videoBytes: 0, audioMuted: tile.dataset.audioMuted, videoMuted: tile.dataset.videoMuted };
             const tracks = [...tile.querySelectorAll('audio,video')].flatMap(media => media.srcObject?.getTracks() ?? []);
+            // A stream may be decoded and reach no element: nobody sees that.
+            const shown = [...tile.querySelectorAll('video')].some(video => video.getVideoPlaybackQuality().totalVideoFrames > 0);
             for (const report of inbound) {
                 if (!tracks.some(track => track.id === report.trackIdentifier)) continue;
                 if (report.kind === 'audio') entry.audioPackets += report.packetsReceived;
                 else {
-                    entry.frames += report.framesDecoded ?? 0;
+                    entry.frames += shown ? report.framesDecoded ?? 0 : 0;
                     entry.videoBytes += report.bytesReceived;
                     entry.height = Math.max(entry.height, report.frameHeight ?? 0);
                 }

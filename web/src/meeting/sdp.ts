@@ -16,6 +16,8 @@ export interface Slot {
     kind: Kind;
     role: 'send' | 'share' | 'rest' | 'receive';
     source: RemoteSource | null;
+    /** The SSRC it carried before it was free. */
+    carried?: number;
 }
 
 export function candidateLine(c: Candidate): string {

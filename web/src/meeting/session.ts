@@ -46,10 +46,14 @@ const LAYERS = 3;
 /** Firefox sends layers that are asked for by name; the others those whose SSRCs are written into the answer. */
 const layersByName = () => navigator.userAgent.includes('Firefox/');
 
-/** SSRC and retransmission SSRC of the simulcast layers beyond the first: any value but 0 (RFC 3550 §8). */
+/** Any value but 0 (RFC 3550 §8). */
+function freshSsrc(): number {
+    return crypto.getRandomValues(new Uint32Array(1))[0] || 1;
+}
+
+/** SSRC and retransmission SSRC of the simulcast layers beyond the first. */
 function moreLayers(): number[][] {
-    const pair = () => [...crypto.getRandomValues(new Uint32Array(2))].map((ssrc) => ssrc || 1);
-    return Array.from({ length: LAYERS - 1 }, pair);
+    return Array.from({ length: LAYERS - 1 }, () => [freshSsrc(), freshSsrc()]);
 }
 
 export class MediaSession implements Session {
@@ -113,7 +117,11 @@ export class MediaSession implements Session {
         return this.inTurn(async () => {
             if (!this.slots.some((slot) => slot.source && gone(slot.source))) return;
             await this.renegotiated(() => {
-                for (const slot of this.slots) if (slot.source && gone(slot.source)) slot.source = null;
+                for (const slot of this.slots) {
+                    if (!slot.source || !gone(slot.source)) continue;
+                    slot.carried = slot.source.ssrc;
+                    slot.source = null;
+                }
             });
         });
     }
@@ -244,7 +252,24 @@ export class MediaSession implements Session {
     }
 
     private async describe(): Promise<void> {
-        const sdp = remoteDescription(this.offer, this.slots, ++this.version, this.byName);
+        const returning = this.slots.filter(({ source, carried }) => source && source.ssrc === carried);
+        if (returning.length > 0) {
+            // Chromium decodes a stream that returns to the m-line it left, and shows nothing of it: another one between
+            // makes it look again.
+            const standIn = (source: RemoteSource) => ({ ...source, ssrc: freshSsrc(), rtx: null });
+            await this.offered(
+                this.slots.map((slot) =>
+                    slot.source && returning.includes(slot) ? { ...slot, source: standIn(slot.source) } : slot,
+                ),
+            );
+            await this.answer();
+            for (const slot of returning) delete slot.carried;
+        }
+        await this.offered(this.slots);
+    }
+
+    private async offered(slots: Slot[]): Promise<void> {
+        const sdp = remoteDescription(this.offer, slots, ++this.version, this.byName);
         await this.connection.setRemoteDescription({ type: 'offer', sdp });
     }
 
