@@ -21,9 +21,15 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def firefox() -> AsyncIterator[Firefox]:
+async def only_firefox() -> AsyncIterator[Firefox]:
     async with started_firefox() as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def firefox(only_firefox: Firefox) -> AsyncIterator[Firefox]:
+    yield only_firefox
+    await only_firefox.close_tabs()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -32,9 +38,14 @@ async def library() -> AsyncIterator[str]:
         yield address
 
 
-@pytest.fixture
-def meeting(deployment: DevServer, browser: Browser, library: str) -> Meeting:
-    return Meeting(browser, deployment.endpoints, library)
+@pytest_asyncio.fixture(loop_scope="session")
+async def meeting(deployment: DevServer, browser: Browser, library: str) -> AsyncIterator[Meeting]:
+    before = list(browser.contexts)
+    yield Meeting(browser, deployment.endpoints, library)
+    # The tabs of a test that failed would stay in their meeting and slow all that comes after.
+    for context in browser.contexts:
+        if context not in before:
+            await context.close()
 
 
 @pytest.fixture(scope="session")

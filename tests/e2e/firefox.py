@@ -97,6 +97,13 @@ class Firefox:
             await self.command("script.addPreloadScript", functionDeclaration=function, contexts=[context])
         return FirefoxTab(self, kind, user, context)
 
+    async def close_tabs(self) -> None:
+        """Close whatever is open still."""
+        for one in (await self.command("browser.getUserContexts"))["userContexts"]:
+            if one["userContext"] != "default":
+                await self.command("browser.removeUserContext", userContext=one["userContext"])
+        self.logs.clear()
+
 
 class FirefoxTab(Participant):
     """A tab of Firefox."""

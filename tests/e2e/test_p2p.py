@@ -246,8 +246,7 @@ async def screen(tab: Tab, who: str) -> int:
     return int(await eventually("a screen", frames))
 
 
-@pytest.mark.parametrize("kind", ["lyno", "solyd"])
-@pytest.mark.parametrize(("byte", "role"), [("0", "offers"), ("255", "answers")])
+@pytest.mark.parametrize(("kind", "byte", "role"), [("lyno", "0", "offers"), ("solyd", "255", "answers")])
 async def test_our_page_is_direct_with_lib_jitsi_meet(
     meeting: Meeting, kind: str, byte: str, role: str
 ) -> None:

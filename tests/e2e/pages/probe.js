@@ -91,7 +91,7 @@
             const entry = { frames: 0, height: 0, audioPackets: 0, videoBytes: 0, audioMuted: tile.dataset.audioMuted, videoMuted: tile.dataset.videoMuted };
             const tracks = [...tile.querySelectorAll('audio,video')].flatMap(media => media.srcObject?.getTracks() ?? []);
             // A stream may be decoded and reach no element: nobody sees that.
-            const shown = [...tile.querySelectorAll('video')].some(video => video.getVideoPlaybackQuality().totalVideoFrames > 0);
+            const shown = [...tile.querySelectorAll('video')].some(video => video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA);
             for (const report of inbound) {
                 if (!tracks.some(track => track.id === report.trackIdentifier)) continue;
                 if (report.kind === 'audio') entry.audioPackets += report.packetsReceived;
