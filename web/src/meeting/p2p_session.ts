@@ -8,6 +8,7 @@ import { candidateLine } from './sdp';
 import type { SentTrack } from './session';
 import type { RemoteSource } from './sources';
 import type { Medium } from './streams';
+import { Turns } from './turns';
 
 export interface DirectEvents {
     /** A stream of the other one can be shown now. */
@@ -48,8 +49,7 @@ export class PeerSession implements DirectSession {
     private readonly early: Candidate[] = [];
     private initiator = false;
     private version = 0;
-    private queue: Promise<unknown> = Promise.resolve();
-    private closed = false;
+    private readonly turns = new Turns();
 
     constructor(
         private readonly endpoint: string,
@@ -58,16 +58,16 @@ export class PeerSession implements DirectSession {
     ) {
         this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
         this.connection.onconnectionstatechange = () => {
-            if (!this.closed) events.state(this.connection.connectionState);
+            if (!this.turns.closed) events.state(this.connection.connectionState);
         };
         this.connection.onicecandidate = ({ candidate }) => {
             const found = candidate && readCandidate(candidate.candidate);
-            if (found && !this.closed) events.candidate(found);
+            if (found && !this.turns.closed) events.candidate(found);
         };
     }
 
     offer(sent: SentTrack, screen: boolean): Promise<DirectDescription> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             this.initiator = true;
             for (const medium of screen ? OFFERED : OFFERED.slice(0, 2)) {
                 const { sender } = this.connection.addTransceiver(medium === 'audio' ? 'audio' : 'video');
@@ -78,7 +78,7 @@ export class PeerSession implements DirectSession {
     }
 
     answer(offer: DirectDescription, sent: SentTrack): Promise<DirectDescription> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             this.remote = offer;
             await this.setRemote('offer');
             for (const medium of OFFERED) {
@@ -95,7 +95,7 @@ export class PeerSession implements DirectSession {
     }
 
     accepted(answer: DirectDescription): Promise<void> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             this.remote = answer;
             await this.setRemote('answer');
             await this.addEarly();
@@ -104,14 +104,14 @@ export class PeerSession implements DirectSession {
     }
 
     candidates(found: Candidate[]): Promise<void> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             this.early.push(...found);
             if (this.remote) await this.addEarly();
         });
     }
 
     change(sources: Map<string, RemoteSource[]>): Promise<void> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             if (!this.remote) return;
             const media = this.remote.media.map((one): DirectMedia => {
                 const now = sources.get(one.name) ?? one.sources;
@@ -125,7 +125,7 @@ export class PeerSession implements DirectSession {
     }
 
     send(medium: Medium, sent: SentTrack): Promise<void> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             await this.transceiver(medium)?.sender.replaceTrack(sent(medium));
         });
     }
@@ -142,18 +142,8 @@ export class PeerSession implements DirectSession {
     }
 
     close(): void {
-        this.closed = true;
+        this.turns.close();
         this.connection.close();
-    }
-
-    /** One after another: a description may not change while another one is being set. */
-    private inTurn<T>(step: () => Promise<T>): Promise<T> {
-        const done = this.queue.then(() => {
-            if (this.closed) throw new Error('the session is closed');
-            return step();
-        });
-        this.queue = done.catch(() => {});
-        return done;
     }
 
     /** The m-line of ours that carries it: the first of audio, the first and second of video. */

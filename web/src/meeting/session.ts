@@ -5,6 +5,7 @@ import type { Credentials, FreshTransport, Kind, Offer } from './offer';
 import { localAnswer, remoteDescription, type Slot, withSimulcast } from './sdp';
 import type { RemoteSource } from './sources';
 import type { Medium } from './streams';
+import { Turns } from './turns';
 
 export interface SessionEvents {
     /** A stream of somebody else can be shown now. */
@@ -62,8 +63,7 @@ export class MediaSession implements Session {
     private readonly layers = moreLayers();
     private readonly byName = layersByName();
     private version = 0;
-    private queue: Promise<unknown> = Promise.resolve();
-    private closed = false;
+    private readonly turns = new Turns();
     private endpoint = '';
     private screen: LocalSource | null = null;
 
@@ -74,7 +74,7 @@ export class MediaSession implements Session {
     ) {
         this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
         this.connection.onconnectionstatechange = () => {
-            if (!this.closed) events.state(this.connection.connectionState);
+            if (!this.turns.closed) events.state(this.connection.connectionState);
         };
         for (const { kind } of offer.media) {
             this.slots.push({ mid: String(this.slots.length), kind, role: 'send', source: null });
@@ -82,7 +82,7 @@ export class MediaSession implements Session {
     }
 
     accept(sent: SentTrack, endpoint: string): Promise<LocalAnswer> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             this.endpoint = endpoint;
             if (sent('desktop') && this.offers('video')) this.openScreen();
             const before = this.copy();
@@ -106,7 +106,7 @@ export class MediaSession implements Session {
 
     /** Streams of others that came: all at once; one by one when that fails, so that a bad one stands alone. */
     add(sources: RemoteSource[]): Promise<void> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             if (await this.renegotiated(() => this.place(sources))) return;
             for (const source of sources) await this.renegotiated(() => this.place([source]));
         });
@@ -114,7 +114,7 @@ export class MediaSession implements Session {
 
     /** Streams that went: those for which `gone` holds. */
     remove(gone: (source: RemoteSource) => boolean): Promise<void> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             if (!this.slots.some((slot) => slot.source && gone(slot.source))) return;
             await this.renegotiated(() => {
                 for (const slot of this.slots) {
@@ -127,14 +127,14 @@ export class MediaSession implements Session {
     }
 
     send(kind: Kind, sent: SentTrack): Promise<void> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             const slot = this.slots.find((candidate) => candidate.role === 'send' && candidate.kind === kind);
             await (slot && this.transceiver(slot)?.sender.replaceTrack(sent(kind)));
         });
     }
 
     share(sent: SentTrack): Promise<SourceChange> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             const track = sent('desktop');
             const removed = this.screen;
             const slot = this.slots.find(({ role }) => role === 'share');
@@ -156,7 +156,7 @@ export class MediaSession implements Session {
     }
 
     restartIce(fresh: FreshTransport): Promise<Credentials> {
-        return this.inTurn(async () => {
+        return this.turns.take(async () => {
             const { ufrag, pwd, candidates } = fresh;
             const { transport } = this.offer;
             this.offer = { ...this.offer, transport: { ...transport, ufrag, pwd, candidates } };
@@ -171,18 +171,8 @@ export class MediaSession implements Session {
     }
 
     close(): void {
-        this.closed = true;
+        this.turns.close();
         this.connection.close();
-    }
-
-    /** One after another: a description may not change while another one is being set. */
-    private inTurn<T>(step: () => Promise<T>): Promise<T> {
-        const done = this.queue.then(() => {
-            if (this.closed) throw new Error('the session is closed');
-            return step();
-        });
-        this.queue = done.catch(() => {});
-        return done;
     }
 
     /** Change the slots and tell the browser; when it refuses, all is as before and the answer is false. */

@@ -2,6 +2,14 @@ import { Icon, type IconName } from './Icon';
 import type { PanelName } from './Panel';
 import { t } from './words';
 
+/** What a button has that opens a panel, or closes it when it is the one that is open. */
+export const opener = (open: PanelName, toggle: (panel: PanelName) => void) => (panel: PanelName) => ({
+    act: () => toggle(panel),
+    'data-opens': panel,
+    'aria-expanded': open === panel,
+    'aria-controls': panel,
+});
+
 /** A button of a bar: drawing, words where there is room for them, and its keys. */
 export function Control({
     icon,

@@ -1,7 +1,7 @@
 import { canShare } from '../meeting/devices';
 import type { Meeting } from '../meeting/meeting';
 import type { Kind } from '../meeting/offer';
-import { Control } from './Control';
+import { Control, opener } from './Control';
 import { CopyLink } from './CopyLink';
 import { Icon } from './Icon';
 import { useKeys } from './keys';
@@ -31,6 +31,7 @@ export function Controls({
         c: () => toggle('chat'),
         d: () => toggle('devices'),
     };
+    const opens = opener(panel, toggle);
     useLoudspeaker(meeting);
     useKeys(actions);
     return (
@@ -58,34 +59,15 @@ export function Controls({
                     act={actions.s}
                 />
             )}
-            <Control
-                icon="people"
-                keys="P"
-                label={t('people.title')}
-                act={actions.p}
-                data-opens="people"
-                aria-expanded={panel === 'people'}
-                aria-controls="people"
-            />
+            <Control icon="people" keys="P" label={t('people.title')} {...opens('people')} />
             <Control
                 icon="chat"
                 keys="C"
                 label={t('chat.title')}
-                act={actions.c}
-                data-opens="chat"
                 badge={meeting.chat.unread.value}
-                aria-expanded={panel === 'chat'}
-                aria-controls="chat"
+                {...opens('chat')}
             />
-            <Control
-                icon="devices"
-                keys="D"
-                label={t('devices.title')}
-                act={actions.d}
-                data-opens="devices"
-                aria-expanded={panel === 'devices'}
-                aria-controls="devices"
-            />
+            <Control icon="devices" keys="D" label={t('devices.title')} {...opens('devices')} />
             <CopyLink />
             <button type="button" class="leave" title={t('controls.leave')} onClick={() => meeting.leave()}>
                 <Icon name="leave" />

@@ -1,5 +1,5 @@
 import type { Meeting } from '../meeting/meeting';
-import { Control } from './Control';
+import { Control, opener } from './Control';
 import { useKeys } from './keys';
 import type { PanelName } from './Panel';
 import type { View } from './pictures';
@@ -20,12 +20,7 @@ export function TopBar({
     toggle: (panel: PanelName) => void;
 }) {
     useKeys({ t: switchView, q: () => toggle('statistics') });
-    const opens = (name: PanelName) => ({
-        act: () => toggle(name),
-        'data-opens': name,
-        'aria-expanded': panel === name,
-        'aria-controls': name,
-    });
+    const opens = opener(panel, toggle);
     return (
         <header class="top">
             <h1>
