@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from xml.etree.ElementTree import Element
 
 import structlog
@@ -13,6 +15,7 @@ import structlog
 from component import stanza as stanzas
 from component.link import metrics
 from component.link.interface import IqHandler, StanzaHandler, StanzaTooLarge
+from component.link.pacing import TURN_S, Act, Pacing, Verdict
 from component.link.requests import Requests
 from component.stanza import IQ, KINDS, Kind, StanzaInvalid
 from component.stanza_error import StanzaError
@@ -29,16 +32,26 @@ _log = structlog.get_logger()
 class Dispatch:
     """Handlers by (type, payload tag), and the answers RFC 6120 asks for where there is none."""
 
-    def __init__(self, domain: str, requests: Requests, send: Callable[[Element], None]) -> None:
+    def __init__(
+        self,
+        domain: str,
+        requests: Requests,
+        send: Callable[[Element], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._domain = domain
         self._requests = requests
         self._send = send
+        self._clock = clock
         self._iq_handlers: dict[tuple[str, str], IqHandler] = {}
         self._handlers: dict[Kind, list[StanzaHandler]] = {Kind.MESSAGE: [], Kind.PRESENCE: []}
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: Counter[str] = Counter()
         self._session = 0
+        self._pacing = Pacing()
+        self._next_turn: asyncio.TimerHandle | None = None
         self._foreign_logged = False
+        self._too_much_logged = False
 
     def on_iq(self, type: str, payload_tag: str, handler: IqHandler) -> None:
         """Let `handler` answer these IQs. There is one for each: a second one is a mistake (ValueError)."""
@@ -51,7 +64,35 @@ class Dispatch:
         self._handlers[kind].append(handler)
 
     def receive(self, stanza: Element) -> None:
-        """Act on a stanza; raises nothing."""
+        """Act on a stanza, at once or when it is its sender's turn; raises nothing."""
+        self._in_turn(stanza, self._act)
+
+    def _in_turn(self, stanza: Element, act: Act) -> None:
+        verdict = self._pacing.arrived(stanza, act, self._clock())
+        if verdict is Verdict.NOW:
+            act(stanza)
+        elif verdict is Verdict.LATER:
+            metrics.WAITED.inc()
+            if self._next_turn is None:
+                self._next_turn = asyncio.get_running_loop().call_later(TURN_S, self._turn)
+        else:
+            self._too_much(stanza)
+
+    def _turn(self) -> None:
+        for act, stanza in self._pacing.turn():
+            act(stanza)
+        self._next_turn = None
+        if self._pacing:
+            self._next_turn = asyncio.get_running_loop().call_later(TURN_S, self._turn)
+
+    def _too_much(self, stanza: Element) -> None:
+        metrics.REFUSED.labels("waiting").inc()
+        if not self._too_much_logged:  # once in a session: the counter has the rest
+            self._too_much_logged = True
+            _log.warning("a sender asks faster than it is answered", sender=stanza.get("from"))
+        self._refuse(StanzaError("resource-constraint", "too many requests wait"), stanza)
+
+    def _act(self, stanza: Element) -> None:
         kind = KINDS.get(stanza.tag)
         if kind is None:
             metrics.IGNORED.labels("kind").inc()
@@ -74,12 +115,21 @@ class Dispatch:
 
         Only requests get an answer: a room takes an error to a message as the end of its occupant.
         """
+        error = StanzaError("policy-violation", "the stanza is beyond a limit")
+        self._in_turn(stanza, partial(self._refuse, error))
+
+    def _refuse(self, error: StanzaError, stanza: Element) -> None:
         if stanza.tag == IQ and stanza.get("type") in ("get", "set") and _answerable(stanza):
-            self._answer_error(stanza, StanzaError("policy-violation", "the stanza is beyond a limit"))
+            self._answer_error(stanza, error)
 
     def end_session(self) -> None:
-        """What handlers under way will answer belongs to a session that is over: it is dropped."""
+        """What waits, and what handlers under way will answer, ends with its session: it is dropped."""
         self._session += 1
+        self._too_much_logged = False
+        self._pacing.clear()
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+            self._next_turn = None
 
     def cancel(self) -> None:
         """End the handlers under way."""

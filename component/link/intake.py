@@ -100,7 +100,8 @@ class Intake:
     """One incoming stream. After Closed or Broken it takes no more."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
+        """What stanzas may be; others may be set at any time."""
         self._events: list[Event] = []
         self._over = False
         self._root_namespaces: list[tuple[str | None, str]] = []
@@ -193,7 +194,7 @@ class Intake:
             if self._names_seen > _NAMES_OF_ONE_STANZA:
                 raise _Unacceptable("a stanza of endless elements")
             return
-        limits = self._limits
+        limits = self.limits
         self._elements += 1
         if attribute_count > limits.attributes:
             self._refuse(Limit.ATTRIBUTES)
@@ -230,7 +231,7 @@ class Intake:
 
     def _end_stanza(self) -> None:
         position = self._parser.CurrentByteIndex
-        if self._builder is not None and position - self._stanza_start > self._limits.bytes:
+        if self._builder is not None and position - self._stanza_start > self.limits.bytes:
             self._refuse(Limit.BYTES)
         if self._builder is not None:
             self._events.append(_in_component_namespace(self._builder.close()))
@@ -248,7 +249,7 @@ class Intake:
         builder = self._builder
         if builder is None:
             return
-        if self._parser.CurrentByteIndex - self._stanza_start > self._limits.bytes:
+        if self._parser.CurrentByteIndex - self._stanza_start > self.limits.bytes:
             self._refuse(Limit.BYTES)
         else:
             builder.data(text)

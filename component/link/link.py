@@ -86,6 +86,12 @@ class ComponentLink:
         """Why there is no session, once an attempt has failed."""
         return None if self.up else self._loss
 
+    def reload(self, secret: str, limits: Limits) -> None:
+        """Take another secret, for the next session, and other limits; a session that is up stays."""
+        self._secret, self._limits = secret, limits
+        if self._shell is not None:
+            self._shell.reload(secret, limits)
+
     async def start(self) -> None:
         """Begin to connect, and return at once."""
         self._shell = Shell(
@@ -184,7 +190,10 @@ class ComponentLink:
             self._loss = await asyncio.shield(shell.ended)
         finally:
             watchdog.cancel()
-        session_s = 0.0 if self._up_since is None else loop.time() - self._up_since
+        session_s = 0.0
+        if self._up_since is not None:
+            session_s = loop.time() - self._up_since
+            metrics.DISCONNECTS.inc()
         self._on_down("the session was lost")
         return self._loss, session_s
 

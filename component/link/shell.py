@@ -60,6 +60,11 @@ class Shell(ComponentXMPP):
         self._out_bytes = 0
         self.ended: asyncio.Future[Loss] = self.loop.create_future()
 
+    def reload(self, secret: str, limits: Limits) -> None:
+        """Take the secret for the next handshake, and the limits for the next stanza."""
+        self.secret = secret
+        self._limits = self._intake.limits = limits
+
     async def open(self) -> None:
         """Make the TCP connection; the header and the handshake follow by themselves. Raises OSError."""
         self.ended = self.loop.create_future()

@@ -128,7 +128,8 @@ async def test_handlers_that_wait_run_beside_each_other() -> None:
     assert [answer.get("to") for answer in desk.sent] == ["a@b/2", "a@b/1"]
 
 
-async def test_one_peer_cannot_take_the_places_of_all() -> None:
+async def test_one_peer_cannot_take_the_places_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch_module, "MAX_RUNNING_PER_PEER", 20)
     desk, gate = Desk(), asyncio.Event()
 
     async def wait(_: Element) -> None:
