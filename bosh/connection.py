@@ -58,17 +58,24 @@ class Connection(asyncio.Protocol):
         """Count the source, or refuse it."""
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         peer = transport.get_extra_info("peername") or ("",)  # a client that has gone again has no name
-        self._source = source(peer[0])
+        self._peer = peer[0]
+        self._by_proxy = self._context.proxies.trusts(self._peer)
+        self._source = source(self._peer)
+        self._counted = None if self._by_proxy else self._source
         transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
         probe_client(transport)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._context.settings.limits.handshake_timeout_s, self._late)
         self._context.add(self)
         CONNECTIONS.inc()
-        admission = self._context.limits.admit(self._source)
+        admission = self._context.limits.admit(self._counted)
         if admission is Admission.ADMITTED:
             self._admitted = True
-            return
+        else:
+            self._refuse(admission)
+
+    def _refuse(self, admission: Admission) -> None:
+        """Answer a connection that is one too many."""
         REFUSED.labels("connection", admission.value).inc()
         log.warning("connection refused", source=self._source, limit=admission.value)
         status = 429 if admission is Admission.SOURCE_FULL else 503
@@ -138,6 +145,8 @@ class Connection(asyncio.Protocol):
         head = bytes(self._buffer[:end])
         del self._buffer[:end]
         request = parse_head(head, _POSTS)
+        if self._by_proxy and not self._identify(request):
+            return None
         if request.method == "POST":
             self._context.origins.check(request)
             if request.length > self._context.bosh.max_body_bytes:
@@ -147,6 +156,17 @@ class Connection(asyncio.Protocol):
             if "100-continue" in request.tokens("expect") and not self._exchanges:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return request
+
+    def _identify(self, request: Request) -> bool:
+        """Count a proxy's connection as the client's whose request it carries; whether that may be."""
+        told = request.headers.get("x-forwarded-for", "")
+        self._source = source(self._context.proxies.client(self._peer, told))
+        admission = self._context.limits.move(self._counted, self._source)
+        if admission is not Admission.ADMITTED:
+            self._refuse(admission)
+            return False
+        self._counted = self._source
+        return True
 
     def _take_body(self, request: Request) -> bool:
         """Take the request with its body if that is whole."""
@@ -220,6 +240,9 @@ class Connection(asyncio.Protocol):
             return
         if not self._exchanges:
             self._arm()
+            if self._by_proxy:  # which may use the connection for somebody else
+                self._context.limits.move(self._counted, None)
+                self._counted = None
         if self._blocked and len(self._exchanges) < PIPELINED:
             self._blocked = False
             if self._writable:
@@ -245,6 +268,8 @@ class Connection(asyncio.Protocol):
 
     def _open_xmpp(self, accepted: bytes) -> None:
         self._check_alone()
+        if self._context.draining:
+            raise HttpError(503, "the server is about to restart", {"Retry-After": "10"})
         RESPONSES.labels("101").inc()
         self._transport.write(accepted)
         self._hand_over(XmppWebSocket(self._context, self._transport, self._source, self._lost))
@@ -281,5 +306,5 @@ class Connection(asyncio.Protocol):
         self._context.discard(self._session or self)
         if self._admitted:
             self._admitted = False
-            self._context.limits.release(self._source)
+            self._context.limits.release(self._counted)
         CONNECTIONS.dec()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bosh.connection_limits import ConnectionLimits
 from bosh.cross_origin import Origins
+from bosh.forwarded_for import TrustedProxies
 from bosh.http_bind import HttpBind
 from bosh.pages import Site
 from carillon.settings import Settings
@@ -29,6 +30,9 @@ class Context:
     limits: ConnectionLimits
     origins: Origins
     bosh: HttpBind
+    proxies: TrustedProxies
+    draining: bool = False
+    """Whether there are no new XMPP streams any more."""
     live: set[Live] = field(default_factory=set)
     """Every open connection."""
     empty: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,4 +1,4 @@
-"""The private ejabberd of `carillon dev --server ejabberd`: its configuration, its accounts, its program."""
+"""ejabberd: what one that runs needs for carillon, and the private one of `carillon dev`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from pathlib import Path
 
 from carillon.files import write_private
 from carillon.settings import Settings
+from carillon.settings.rules import is_address
 from carillon.supervisor import Program
-from carillon.xmpp_server import XmppServerError, filled_in, program_path, quotable, trouble, values_of
+from carillon.template import filled_in
+from carillon.xmpp_server import XmppServerError, program_path, quotable, trouble, values_of
 
 CONFIGURATION = "ejabberd.yml"
+
+SNIPPET = "carillon.yml"
+"""The file beside the configuration, which includes it."""
 
 _LIBRARIES = re.compile(r"^ERL_LIBS='?([^'\n]+?)'?$", re.MULTILINE)
 """Where ejabberd lies, as the script ejabberdctl says it. The script itself runs ejabberd only as the user of
@@ -35,6 +40,13 @@ end.
 command line."""
 
 
+def snippet(settings: Settings) -> str:
+    """What an ejabberd that runs needs for carillon, with secrets. Raises SettingsError, XmppServerError."""
+    if not is_address(settings.xmpp.server):
+        raise XmppServerError("xmpp.server must be an IP address: ejabberd is told on which one to listen")
+    return filled_in("snippet.ejabberd.yml", values_of(settings))
+
+
 class Ejabberd:
     """An ejabberd that keeps all it has in `directory`, for the XMPP hosts and ports of `settings`."""
 
@@ -49,19 +61,13 @@ class Ejabberd:
     def configure(self) -> None:
         """Write the configuration, and begin new logs. Raises XmppServerError or SettingsError."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        values = {name: quotable(str(value)) for name, value in self._values().items()}
+        included = self._directory / SNIPPET
+        write_private(included, snippet(self._settings))
+        values = {**values_of(self._settings), "snippet": quotable(str(included))}
         write_private(self._config, filled_in(CONFIGURATION, values))
         write_private(self._accounts, "")
         for old in (self._log, self._output):
             old.unlink(missing_ok=True)
-
-    def _values(self) -> dict[str, object]:
-        xmpp, turn = self._settings.xmpp, self._settings.turn
-        return {
-            **values_of(self._settings),
-            "unless_guest_host": "# " if xmpp.guest_domain == xmpp.domain else "",
-            "unless_turns": "" if turn.tls_port else "# ",
-        }
 
     def put_account(self, name: str, password: str) -> None:
         """Have the account `name`, or give it this password, when ejabberd starts."""

@@ -1,23 +1,48 @@
-"""The private Prosody of `carillon dev`: its configuration, its accounts, its program."""
+"""Prosody: what one that runs needs for carillon, and the private one of `carillon dev`."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import os
+import re
 import secrets
 import unicodedata
 from pathlib import Path
 
 from carillon.files import write_private
 from carillon.settings import Settings
+from carillon.settings.rules import is_address
 from carillon.supervisor import Program
-from carillon.xmpp_server import XmppServerError, filled_in, program_path, quotable, trouble, values_of
+from carillon.template import filled_in
+from carillon.xmpp_server import XmppServerError, program_path, quotable, trouble, values_of
 
 CONFIGURATION = "prosody.cfg.lua"
 
+COMPONENT_PORT = 5347
+"""Where Prosody listens for components when its configuration does not say."""
+
+_MODULES = re.compile(r"^CFG_PLUGINDIR='([^'\n]+)'", re.MULTILINE)
+"""Where Prosody's modules lie, as its program, a script, says it."""
+
 _ITERATIONS = 10000
 """Rounds of SCRAM-SHA-1: what Prosody's mod_auth_internal_hashed uses for a new account."""
+
+
+def snippet(settings: Settings) -> str:
+    """What a Prosody that runs needs for carillon, with secrets. Raises SettingsError, XmppServerError."""
+    return filled_in("snippet.cfg.lua", _values_of(settings))
+
+
+def _values_of(settings: Settings) -> dict[str, str | bool]:
+    """What snippet and frame say of the deployment. Raises SettingsError, XmppServerError."""
+    xmpp = settings.xmpp
+    return {
+        **values_of(settings),
+        "other_component_port": xmpp.component_port != COMPONENT_PORT,
+        "other_machine": is_address(xmpp.server) and not ipaddress.ip_address(xmpp.server).is_loopback,
+    }
 
 
 class Prosody:
@@ -34,14 +59,14 @@ class Prosody:
     def configure(self) -> None:
         """Write the configuration, and begin new logs. Raises XmppServerError or SettingsError."""
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        values = {name: quotable(str(value)) for name, value in self._values().items()}
+        own = {name: quotable(str(value)) for name, value in self._own_values().items()}
+        values = {**_values_of(self._settings), **own, "snippet": snippet(self._settings)}
         write_private(self._config, filled_in(CONFIGURATION, values))
         for old in (self._log, self._output):
             old.unlink(missing_ok=True)
 
-    def _values(self) -> dict[str, object]:
+    def _own_values(self) -> dict[str, object]:
         return {
-            **values_of(self._settings),
             "data_path": self._data,
             "pid_file": self._directory / "prosody.pid",
             "log_file": self._log,
@@ -71,17 +96,28 @@ class Prosody:
         write_private(folder / f"{_encoded(name)}.dat", f"return {{\n{lines}}};\n")
 
     def program(self) -> Program:
-        """What the supervisor runs. Raises XmppServerError when Prosody is not installed."""
+        """What the supervisor runs. Raises XmppServerError when Prosody, or a module, is not installed."""
         command = program_path("prosody")
         if command is None:
             raise XmppServerError(
                 "Prosody is not installed: install Debian's package prosody, or run make setup"
+            )
+        if self._settings.xmpp.delegation and not _has_delegation(command):
+            raise XmppServerError(
+                "xmpp.delegation takes the community module mod_delegation: install Debian's package"
+                " prosody-modules, or run make test-setup"
             )
         argv = (str(command), "-F", "--config", str(self._config))
         return Program("xmpp", argv, self._trouble, output=self._output)
 
     async def _trouble(self) -> str | None:
         return await trouble("Prosody", self._settings.xmpp, self._log)
+
+
+def _has_delegation(command: Path) -> bool:
+    """Whether mod_delegation is where this Prosody has its modules."""
+    modules = _MODULES.search(command.read_text(encoding="utf-8", errors="replace"))
+    return modules is None or (Path(modules[1]) / "mod_delegation").is_dir()
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:

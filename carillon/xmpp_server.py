@@ -1,21 +1,16 @@
-"""What `carillon dev` asks of the private XMPP server that it runs, whichever that is."""
+"""What XMPP servers have in common: what their configuration says, what `carillon dev` asks of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from string import Template
 from typing import Protocol
 
 from carillon.command_line import CommandError
 from carillon.settings import Settings, XmppSettings, read_secret
 from carillon.supervisor import Program
-
-TEMPLATES = Path(__file__).parent.parent / "prosody-config"
-"""Where the configurations are; they are written to be read, too."""
 
 MAX_REPLY_BYTES = 65536
 """What the check reads of the server's greeting."""
@@ -38,10 +33,13 @@ class XmppServer(Protocol):
         """What the supervisor runs. Raises XmppServerError when the server is not installed."""
 
 
-def values_of(settings: Settings) -> dict[str, object]:
-    """What every server's configuration says of the deployment. Raises SettingsError without a secret."""
+def values_of(settings: Settings) -> dict[str, str | bool]:
+    """What a server's configuration says of the deployment: texts for between double quotes, and conditions.
+
+    Raises SettingsError without a secret, XmppServerError.
+    """
     xmpp, turn = settings.xmpp, settings.turn
-    return {
+    values = {
         "server": xmpp.server,
         "c2s_port": xmpp.c2s_port,
         "component_port": xmpp.component_port,
@@ -60,6 +58,14 @@ def values_of(settings: Settings) -> dict[str, object]:
         "turn_tls_host": turn.tls_host,
         "turn_tls_port": turn.tls_port,
     }
+    return {
+        **{name: quotable(str(value)) for name, value in values.items()},
+        "guest_host": xmpp.guest_domain != xmpp.domain,
+        "calls_enabled": settings.calls.enabled,
+        "proxy_enabled": settings.socks5.enabled,
+        "turns": bool(turn.tls_port),
+        "delegation": xmpp.delegation,
+    }
 
 
 def program_path(name: str) -> Path | None:
@@ -67,18 +73,6 @@ def program_path(name: str) -> Path | None:
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/bin:/usr/sbin:/usr/local/bin:/usr/local/sbin"
     found = shutil.which(name, path=path)
     return Path(found) if found else None
-
-
-def filled_in(template: str, values: Mapping[str, str]) -> str:
-    """The text of a configuration with `values` in their places. Raises XmppServerError."""
-    path = TEMPLATES / template
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise XmppServerError(
-            f"{path} cannot be read ({error.strerror}): run carillon dev from a checkout"
-        ) from None
-    return Template(text).substitute(values)
 
 
 def quotable(text: str) -> str:
