@@ -44,6 +44,10 @@ class FakeLink:
     def on_state(self, handler: StateHandler) -> None:
         """There is no state."""
 
+    def deliver(self, stanza: Element) -> None:
+        """Let a stanza arrive that nobody answers."""
+        self._dispatch.receive(stanza)
+
     def ask(
         self, payload: Element, sender: str = "ann@example/r", to: str = "", type: str = "get"
     ) -> Element:

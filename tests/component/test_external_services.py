@@ -8,7 +8,8 @@ import pytest
 
 from carillon import credentials
 from carillon.settings import parse
-from component.external_services import BURST, NAMESPACES, PER_SECOND, ExternalServices
+from component.delegation import Delegation
+from component.external_services import BURST, MAX_NAMED, NAMESPACES, PER_SECOND, ExternalServices
 from component.stanza_error import StanzaError
 from tests.component.fake_link import FakeLink
 
@@ -25,7 +26,9 @@ class Services:
         self.now = NOW
         self.link = FakeLink()
         hosts = frozenset(("example", "guest.example"))
-        ExternalServices(self.link, self.turn, SECRET, hosts, clock=lambda: self.now)
+        self.service = ExternalServices(
+            self.link, Delegation(self.link, hosts), self.turn, SECRET, hosts, clock=lambda: self.now
+        )
 
     def ask(
         self, payload: Element | None = None, sender: str = "ann@example/r", to: str = ""
@@ -36,10 +39,11 @@ class Services:
         return [dict(service.items()) for service in answer]
 
 
-def asked(namespace: str, **attributes: str) -> Element:
-    """A request for the credentials of one service."""
+def asked(namespace: str, *services: dict[str, str], **attributes: str) -> Element:
+    """A request for the credentials of some services, or of one."""
     payload = Element(f"{{{namespace}}}credentials")
-    SubElement(payload, f"{{{namespace}}}service", attributes)
+    for service in services or (attributes,):
+        SubElement(payload, f"{{{namespace}}}service", service)
     return payload
 
 
@@ -56,9 +60,18 @@ def test_a_user_gets_stun_and_turn_with_credentials_of_their_own(namespace: str)
     for turn in (udp, tcp):
         assert turn["username"] == "1800003600:ann@example"
         assert turn["password"] == credentials.password_of(SECRET, turn["username"])
-        assert turn["expires"] == "2027-01-15T09:00:00Z"
-        assert turn["restricted"] == "1"
         assert SECRET not in str(turn)
+
+
+def test_only_the_present_version_says_when_credentials_end_and_who_needs_them() -> None:
+    present, old = (Services().link.ask(Element(f"{{{namespace}}}services")) for namespace in NAMESPACES)
+    stun, *turns = present
+    assert not {"expires", "restricted"} & set(stun.keys())
+    assert {turn.get("expires") for turn in turns} == {"2027-01-15T09:00:00Z"}
+    assert {turn.get("restricted") for turn in turns} == {"1"}
+    assert {key for service in old for key, _ in service.items()} == {
+        *("host", "port", "transport", "type", "username", "password")
+    }
 
 
 def test_turn_over_tls_is_named_where_there_is_some() -> None:
@@ -120,6 +133,7 @@ def test_services_of_one_type(type_: str, count: int) -> None:
         ({"host": "relay.example", "type": "turn", "port": "443"}, ["tcp"]),
         ({"host": "relay.example", "type": "turn", "transport": "udp"}, ["udp"]),
         ({"host": "relay.example", "type": "stun"}, ["udp"]),
+        ({"host": "relay.example"}, ["udp", "udp", "tcp"]),
     ],
 )
 def test_credentials_of_one_service(attributes: dict[str, str], transports: list[str]) -> None:
@@ -134,6 +148,12 @@ def test_credentials_of_one_service(attributes: dict[str, str], transports: list
         (Element("{urn:xmpp:extdisco:2}credentials"), "bad-request"),
         (asked(NAMESPACES[0]), "bad-request"),
         (asked(NAMESPACES[0], host="relay.example"), "bad-request"),
+        (asked(NAMESPACES[1], type="turn"), "bad-request"),
+        (
+            asked(NAMESPACES[0], *[{"host": "relay.example", "type": "turn"}] * (MAX_NAMED + 1)),
+            "policy-violation",
+        ),
+        (asked(NAMESPACES[0], {"host": "relay.example", "type": "turn"}, {"host": "x"}), "bad-request"),
         (asked(NAMESPACES[0], type="turn"), "bad-request"),
         (asked(NAMESPACES[0], host="other.example", type="turn"), "item-not-found"),
         (asked(NAMESPACES[0], host="relay.example", type="short-lived-token"), "item-not-found"),
@@ -143,6 +163,36 @@ def test_credentials_of_one_service(attributes: dict[str, str], transports: list
 def test_credentials_of_what_there_is_not(payload: Element, condition: str) -> None:
     with pytest.raises(StanzaError, match=condition):
         Services().ask(payload)
+
+
+def test_credentials_of_several_services_at_once() -> None:
+    relay = {"host": "relay.example", "type": "turn"}
+    request = asked(
+        NAMESPACES[0], relay | {"port": "3478"}, relay | {"port": "443"}, {"host": "x", "type": "turn"}
+    )
+    assert [service["port"] for service in Services().ask(request)] == ["3478", "443"]
+
+
+def test_one_name_has_so_many_credentials_at_a_time_and_no_more() -> None:
+    services = Services(credential_ttl_s=3600, credentials_per_user=12)
+    names = set()
+    for _ in range(72):
+        services.now += 50.0
+        (username,) = {turn["username"] for turn in services.ask() if turn["type"] == "turn"}
+        assert 3300 < int(username.partition(":")[0]) - services.now <= 3600
+        names.add(username)
+    assert 12 <= len(names) <= 13  # one of them had expired when the last came
+
+
+@pytest.mark.parametrize(("ttl_s", "count"), [(1, 2), (3, 2), (600, 24), (601, 7), (86400, 1000)])
+def test_credentials_live_nearly_as_long_as_they_may(ttl_s: int, count: int) -> None:
+    services = Services(credential_ttl_s=ttl_s, credentials_per_user=count)
+    for _ in range(50):
+        services.now += 7.7
+        (username,) = {turn["username"] for turn in services.ask() if turn["type"] == "turn"}
+        life_s = int(username.partition(":")[0]) - int(services.now)
+        assert ttl_s - ttl_s / count - 1 < life_s <= ttl_s
+        services.now += 1 / PER_SECOND
 
 
 def test_a_thousand_questions_are_cut_short_for_who_asks_them_only() -> None:

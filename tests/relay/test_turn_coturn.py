@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.relay.turn_client import SECRET, free_port, running_relay, running_tls_relay
+from tests.ports import free_port
+from tests.relay.coturn import MESSAGES, echo_peer, lost_nothing, uclient
+from tests.relay.turn_client import SECRET, running_relay, running_tls_relay
 
-MESSAGES = 10
+ROMEO = ("-u", "romeo@localhost", "-W", SECRET)
 LOOPBACK = {
     "turn__allow_peers": '["127.0.0.0/8"]',
     "turn__unauthenticated_per_second": 100,  # a dozen clients behind one address start in the same second
@@ -20,51 +20,18 @@ LOOPBACK = {
 }
 
 
-def _tool(name: str) -> str:
-    path = shutil.which(name)
-    assert path, f"{name} is missing: install Debian's package coturn"
-    return path
-
-
 @pytest.fixture
 async def echo_port() -> AsyncIterator[int]:
     """The port of coturn's echo peer."""
-    port = free_port()
-    peer = await asyncio.create_subprocess_exec(_tool("turnutils_peer"), "-L", "127.0.0.1", "-p", str(port))
-    yield port
-    peer.terminate()
-    await peer.wait()
-
-
-async def uclient(port: int, *options: str) -> str:
-    """What coturn's client says, run to its end."""
-    command = (
-        *(_tool("turnutils_uclient"), "-c", "-z", "5", "-n", str(MESSAGES), "-e", "127.0.0.1"),
-        *("-u", "romeo@localhost", "-W", SECRET, "-p", str(port), *options, "127.0.0.1"),
-    )
-    client = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    assert client.stdout is not None
-    try:
-        output = await asyncio.wait_for(client.stdout.read(), 40)
-    finally:
-        if client.returncode is None:
-            client.kill()
-        await client.wait()
-    return output.decode("utf-8", "replace")
-
-
-def lost_nothing(output: str, messages: int) -> bool:
-    """Whether all messages were sent and came back."""
-    return re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", output)[-1:] == [(str(messages),) * 2]
+    async with echo_peer() as port:
+        yield port
 
 
 TRANSPORTS = {"udp": (), "tcp": ("-t", "-l", "171")}  # an odd length, to meet the padding
 
 
 async def test_coturns_client_gets_every_indication_back(tmp_path: Path, echo_port: int) -> None:
-    options = ("-s", "-m", "4", "-G", "-r", str(echo_port))
+    options = (*ROMEO, "-s", "-m", "4", "-G", "-r", str(echo_port))
     port = free_port()
     ports = {"turn__udp_port": port, "turn__tcp_port": port}
     async with running_tls_relay(tmp_path, **ports, **LOOPBACK) as (_, tls_port):
@@ -81,7 +48,7 @@ async def test_coturns_client_gets_every_channel_message_back(
     tmp_path: Path, echo_port: int, transport: str
 ) -> None:
     """Debian's client picks channel numbers up to 0x7FFF at random; a quarter of them are still allowed."""
-    options = ("-r", str(echo_port), *TRANSPORTS[transport])
+    options = (*ROMEO, "-r", str(echo_port), *TRANSPORTS[transport])
     async with running_relay(tmp_path, **LOOPBACK) as (_, port):
         for _ in range(10):
             outputs = await asyncio.gather(*(uclient(port, *options) for _ in range(8)))
