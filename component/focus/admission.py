@@ -35,6 +35,10 @@ class Admission:
         self._rooms: dict[str, set[str]] = {}
         self._user_of: dict[str, str] = {}
 
+    def reload(self, settings: Settings) -> None:
+        """Take another limit; what is started stays."""
+        self._limit = settings.focus.max_rooms_per_user
+
     def room(self, sender: str, text: str) -> str:
         """The room that `sender` asks for. Raises StanzaError."""
         if domain(sender) == self._muc:

@@ -26,7 +26,8 @@ class BridgeClient:
     """Requests to one bridge."""
 
     def __init__(self, url: str) -> None:
-        self._conferences = url.rstrip("/") + "/colibri/v2/conferences"
+        self.url = url.rstrip("/")
+        self._conferences = self.url + "/colibri/v2/conferences"
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -54,6 +55,24 @@ class BridgeClient:
                 return read_answer(response.status, await _body(response))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return BridgeUnreachable(str(error) or type(error).__name__)
+
+    async def version(self) -> str | None:
+        """What the bridge calls its version; None when it does not say, or does not answer."""
+        about = await self._get(f"{self.url}/about/version")
+        version = about.get("version") if isinstance(about, dict) else None
+        return version if isinstance(version, str) and version.isprintable() else None
+
+    async def figures(self, meeting_id: str) -> Any:
+        """What the bridge tells an operator of a conference (component.focus.quality); None: nothing."""
+        return await self._get(f"{self._conferences}/{quote(meeting_id, safe='')}")
+
+    async def _get(self, url: str) -> Any:
+        assert self._session is not None, "not started"
+        try:
+            async with self._session.get(url) as response:
+                return await _body(response) if response.status == 200 else None
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
 
 
 async def _body(response: aiohttp.ClientResponse) -> Any:

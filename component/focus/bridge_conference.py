@@ -77,6 +77,11 @@ class BridgeConference:
         """Whether any endpoint exists or is asked for."""
         return bool(self._allocations)
 
+    @property
+    def meeting_id(self) -> str:
+        """The name of the conference at the bridge; "" while there is none."""
+        return self._meeting_id if self._created else ""
+
     # What the room wants
 
     def allocate(self, session: Session, stats_id: str, now: float) -> None:

@@ -14,14 +14,16 @@ from xml.etree.ElementTree import Element
 
 from carillon.settings import FocusSettings
 from component.focus import own_presence, requests
+from component.focus.bridge_conference import BridgeConference
 from component.focus.effects import AnswerRequest, Effect, Ended, PeerAnswer, Send
 from component.focus.features import ASSUMED, DISCO_INFO, FeatureCache, features_of
 from component.focus.lifecycle import RoomState
-from component.focus.metrics import PARTICIPANTS, PARTICIPANTS_CURRENT
+from component.focus.metrics import ENDPOINT_SECONDS, PARTICIPANTS, PARTICIPANTS_CURRENT
 from component.focus.muting import MuteCase, judge
 from component.focus.occupant import SELF_PRESENCE, RoomPresence
 from component.focus.outbox import Outbox
 from component.focus.participant import Participant
+from component.focus.removal import Removal
 from component.focus.restarts import RestartLimit
 from component.focus.roles import AutoOwner, owner_query
 from component.focus.sessions import IDLE, Sessions
@@ -55,6 +57,7 @@ class Conference:
     ) -> None:
         self.jid = jid
         self.own_jid = own_jid
+        self.created_at = now
         self.participants: dict[str, Participant] = {}
         """By nick, in the order in which they joined."""
         self._settings = settings
@@ -63,6 +66,7 @@ class Conference:
         sources = SourceMap(settings.max_sources, settings.max_sources)
         self._sessions = Sessions(self._outbox, self, sources, new_id)
         self._owners = AutoOwner()
+        self._removal = Removal(self._outbox, self)
         self._requests: list[int] = []
         self._expected: dict[str, float] = {}
         """Who was told to come, by real JID, and until when the room waits for them."""
@@ -75,6 +79,20 @@ class Conference:
         """Where the focus is with the room."""
         return self._stay.state
 
+    @property
+    def bridge(self) -> BridgeConference:
+        """The conference at the bridge."""
+        return self._sessions.bridge
+
+    @property
+    def full(self) -> bool:
+        """Whether nobody else may come."""
+        return len(self.participants) >= self._settings.max_participants
+
+    def reload(self, settings: FocusSettings) -> None:
+        """Take other limits, for what happens from now on; that of sources is for the next conferences."""
+        self._settings = settings
+
     # Events
 
     def begin(self) -> list[Effect]:
@@ -83,7 +101,7 @@ class Conference:
 
     def request(self, ticket: int, sender: str, now: float) -> list[Effect]:
         """`sender` asks for the conference; the answer, named by `ticket`, comes when the room is ready."""
-        if self._is_full() and not self._is_here(sender):
+        if self.full and not self._is_here(sender):
             self._outbox.put(AnswerRequest(ticket, StanzaError("resource-constraint", "room is full")))
             return self._outbox.take()
         if len(self._expected) < MAX_EXPECTED:
@@ -115,6 +133,26 @@ class Conference:
         """The occupant `nick` wants to mute somebody, or to say that it is not muted any more."""
         return self._judged(lambda: self._mute(self._participant(nick), mute))
 
+    # Orders of an administrator
+
+    def order_mute(self, nick: str, media: str) -> list[Effect]:
+        """Mute a participant's "audio", "video" or "desktop". Raises StanzaError."""
+        target = self._participant(nick)
+        if target.occupant.role == "visitor":
+            raise StanzaError("not-allowed", "a visitor is silent")
+        self._order_mute(target, media, actor=f"{self.jid}/{own_presence.NICK}")
+        return self._outbox.take()
+
+    def remove(self, ticket: int, nick: str, reason: str) -> list[Effect]:
+        """Remove a participant; `ticket` names the answer. Raises StanzaError."""
+        self._removal.remove(ticket, self._participant(nick), reason)
+        return self._outbox.take()
+
+    def end(self, ticket: int, reason: str) -> list[Effect]:
+        """End the meeting for everybody; `ticket` names the answer."""
+        self._removal.end(ticket, reason)
+        return self._outbox.take()
+
     def link_restored(self, now: float) -> list[Effect]:
         """There is a new session with the server: whatever happened meanwhile is learned by joining again."""
         if self.state is not RoomState.CLOSING:
@@ -130,6 +168,7 @@ class Conference:
 
     def close(self) -> list[Effect]:
         """Leave the room, whoever is in it."""
+        self._removal.close(StanzaError("service-unavailable", "the focus is being stopped"))
         self._close("the focus is being stopped")
         return self._outbox.take()
 
@@ -207,6 +246,10 @@ class Conference:
         """The room is closed."""
         self._close(why, leave=False)
 
+    def over(self) -> None:
+        """An administrator has ended the meeting."""
+        self._close(_OVER)
+
     def _refuse_requests(self, why: str) -> None:
         # Never the MUC's own condition: clients take not-authorized for the wish that they log in.
         for ticket in self._requests:
@@ -218,6 +261,7 @@ class Conference:
             return
         self._stay.close(leave=leave)
         self._refuse_requests(why)
+        self._removal.close()
         PARTICIPANTS_CURRENT.dec(len(self.participants))
         self._sessions.bridge.expire_all()
         self._outbox.put(Ended())
@@ -234,7 +278,7 @@ class Conference:
                 self._sessions.muting_changed(participant)
             self._elect_owner()
             return
-        participant = Participant(presence, restarts=self._limit(), ice_restarts=self._limit())
+        participant = Participant(presence, now, restarts=self._limit(), ice_restarts=self._limit())
         self.participants[presence.nick] = participant
         PARTICIPANTS.inc()
         PARTICIPANTS_CURRENT.inc()
@@ -252,6 +296,7 @@ class Conference:
         if participant is None:
             return
         PARTICIPANTS_CURRENT.dec()
+        ENDPOINT_SECONDS.inc(now - participant.joined_at)
         self._sessions.leave(participant, now)
         self._room_changed(now)
 
@@ -303,7 +348,7 @@ class Conference:
     def _elect_owner(self) -> None:
         if not self._settings.auto_owner or self.state is not RoomState.RUNNING:
             return
-        chosen = self._owners.elect(one.occupant for one in self.participants.values())
+        chosen = self._owners.elect(one.occupant for one in self.participants.values() if not one.leaving)
         if chosen is not None:
             self._outbox.ask(iq("set", self.jid, self.own_jid, owner_query(chosen)), self._owner_made)
 
@@ -312,9 +357,6 @@ class Conference:
             self._owners.refused()
 
     # Limits
-
-    def _is_full(self) -> bool:
-        return len(self.participants) >= self._settings.max_participants
 
     def _is_here(self, real_jid: str) -> bool:
         """Whether somebody with this account is in the room: it is about to replace a lost connection."""
@@ -351,11 +393,15 @@ class Conference:
         if target is None:
             return
         if target is not muter:
-            order = build_mute(Mute(mute.media, True, actor=muter.jid))
-            self._outbox.ask(iq("set", target.jid, self.own_jid, order), lambda answer, now: None)
-            # A shared screen has no force-mute of its own: it would take the camera too.
-            if mute.media != "desktop":
-                target.order_mute(mute.media)
+            self._order_mute(target, mute.media, actor=muter.jid)
         elif not mute.muted:
             target.unmute(frozenset((mute.media,)))
-        self._sessions.muting_changed(target)
+            self._sessions.muting_changed(target)
+
+    def _order_mute(self, target: Participant, media: str, actor: str) -> None:
+        order = build_mute(Mute(media, True, actor=actor))
+        self._outbox.ask(iq("set", target.jid, self.own_jid, order), lambda answer, now: None)
+        # A shared screen has no force-mute of its own: it would take the camera too.
+        if media != "desktop":
+            target.order_mute(media)
+            self._sessions.muting_changed(target)

@@ -22,6 +22,7 @@ from jingle.ice import IceTransport
 def begin(sessions: Sessions, participant: Participant, session: Session) -> None:
     """The participant asks for it."""
     ICE_RESTARTS.inc()
+    session.restarting = True
     sessions.bridge.restart_ice(session, partial(_answered, sessions, participant, session))
 
 
@@ -32,6 +33,7 @@ def _answered(
         return
     if ice is None or ice.ice_generation is None:
         # The bridge has no connection with the participant that could be kept.
+        session.restarting = False
         ICE_RESTARTS_FAILED.inc()
         if participant.restarts.allow(now):
             sessions.restart(participant, now)
@@ -48,5 +50,6 @@ def complete(sessions: Sessions, session: Session, transport: IceTransport) -> N
     if not session.ice_generation or transport.ice_generation != session.ice_generation:
         return
     if session.transport is not None and transport.ufrag and transport.pwd:
+        session.restarting = False
         fresh = replace(session.transport, ufrag=transport.ufrag, pwd=transport.pwd)
         sessions.transport_changed(session, fresh)

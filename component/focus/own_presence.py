@@ -28,16 +28,16 @@ class Shown:
     """Somebody in the room is not invited because there are too many participants."""
 
 
-def join_presence(room: str, own_jid: str) -> Element:
+def join_presence(room: str, own_jid: str, nick: str = NICK) -> Element:
     """Enter the room."""
     join = Element(f"{{{MUC}}}x")
     SubElement(join, f"{{{MUC}}}history", {"maxstanzas": "0"})
-    return presence(f"{room}/{NICK}", own_jid, join)
+    return presence(f"{room}/{nick}", own_jid, join)
 
 
-def leave_presence(room: str, own_jid: str) -> Element:
+def leave_presence(room: str, own_jid: str, nick: str = NICK) -> Element:
     """Leave the room."""
-    return presence(f"{room}/{NICK}", own_jid, type="unavailable")
+    return presence(f"{room}/{nick}", own_jid, type="unavailable")
 
 
 def shown_presence(room: str, own_jid: str, shown: Shown) -> Element:

@@ -17,6 +17,8 @@ class Participant:
 
     occupant: RoomPresence
     """Its latest presence: name, real JID and rights as the MUC gives them."""
+    joined_at: float
+    """When the focus first saw it in the room, on the clock of the conference's events."""
     restarts: RestartLimit
     ice_restarts: RestartLimit
     """A budget of its own: a network that changes often must not use up what helps after a failure."""
@@ -26,6 +28,8 @@ class Participant:
     declined: bool = False
     """It has ended or refused its session: it is not invited again until it joins anew."""
     told_full: bool = False
+    leaving: bool = False
+    """It is being removed from the room: nobody makes it owner."""
     muted: frozenset[str] = frozenset()
     """Media ("audio", "video") that the bridge must not forward, by order of a moderator."""
     obeyed: frozenset[str] = frozenset()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import structlog
-from aiohttp import web
 
 from carillon.settings import Settings
 from component.focus import carrying_out, metrics
@@ -27,6 +26,7 @@ from component.focus.effects import (
 )
 from component.focus.features import FeatureCache
 from component.focus.occupant import parse_room_presence
+from component.focus.oversight import Order
 from component.focus.requests import stanza_error
 from component.link import Link
 from component.stanza import bare, domain, resource
@@ -38,6 +38,7 @@ from jingle.jitsi.mute import TAGS as MUTE_TAGS
 from jingle.jitsi.mute import parse_mute
 
 STOP_TIMEOUT_S = 2.0
+_DRAINING = "The conference service is about to restart: please try again in a moment."
 _NO_SUCH_CONFERENCE = "not a participant of a conference here"
 _log = structlog.get_logger()
 
@@ -50,12 +51,13 @@ class Focus:
         self._link = link
         self._jid = f"focus@{settings.focus.domain}"
         self._own_jid = f"{self._jid}/focus"
-        self._bridge = BridgeClient(settings.focus.bridge)
+        self.bridge = BridgeClient(settings.focus.bridge)
         self._admission = Admission(settings)
         self._features = FeatureCache()
         self._rooms: dict[str, _Room] = {}
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._last_ticket = 0
+        self._draining = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._spawn = spawned(self._tasks)
         self._farewells: set[asyncio.Task[None]] = set()
@@ -66,10 +68,12 @@ class Focus:
         link.on_iq("set", JINGLE_TAG, self._on_jingle)
         for tag in MUTE_TAGS:
             link.on_iq("set", tag, self._on_mute)
+        metrics.LARGEST_CONFERENCE.set_function(lambda: max(self._sizes(), default=0))
+        metrics.PARTICIPANT_PAIRS.set_function(lambda: sum(size * (size - 1) for size in self._sizes()))
 
     async def start(self) -> None:
         """Make ready; conferences begin with the first request."""
-        await self._bridge.start()
+        await self.bridge.start()
 
     async def stop(self) -> None:
         """Leave all rooms and end their conferences at the bridge; idempotent."""
@@ -79,11 +83,37 @@ class Focus:
             await asyncio.wait(self._farewells, timeout=STOP_TIMEOUT_S)
         for task in self._tasks | self._farewells:
             task.cancel()
-        await self._bridge.stop()
+        await self.bridge.stop()
 
-    def routes(self) -> Iterable[web.RouteDef]:
-        """Nothing beyond what every part has."""
-        return ()
+    def reload(self, settings: Settings) -> None:
+        """Take other limits, for the conferences that run too."""
+        self._settings = settings
+        self._admission.reload(settings)
+        for room in self._rooms.values():
+            room.conference.reload(settings.focus)
+
+    def drain(self) -> None:
+        """Begin no new conference; those that run go on, and take participants."""
+        self._draining = True
+
+    # Administration (component.focus.oversight)
+
+    @property
+    def conferences(self) -> Mapping[str, Conference]:
+        """All that run, by the room's JID."""
+        return {jid: room.conference for jid, room in self._rooms.items()}
+
+    def now(self) -> float:
+        """Time on the clock of the conferences: the event loop's."""
+        return asyncio.get_running_loop().time()
+
+    def run(self, room: str, effects: list[Effect]) -> None:
+        """Carry out effects of a conference."""
+        self._run(self._rooms[room], effects)
+
+    async def order(self, room: str, order: Order) -> None:
+        """Carry out an order in a conference and wait for its answer. Raises StanzaError."""
+        await self._answered_order(self._rooms[room], order)
 
     # What comes over the link
 
@@ -110,6 +140,8 @@ class Focus:
     def _room_for(self, sender: str, jid: str) -> _Room:
         if jid in self._rooms:
             return self._rooms[jid]
+        if self._draining:
+            raise StanzaError("service-unavailable", _DRAINING, type="wait")
         self._admission.start(sender, jid)
         metrics.CONFERENCE_REQUESTS_NEW.inc()
         metrics.CONFERENCES_CREATED.inc()
@@ -120,10 +152,10 @@ class Focus:
             own_jid=self._own_jid,
             features=self._features,
             new_id=lambda: str(uuid.uuid4()),
-            now=self._now(),
+            now=self.now(),
         )
         queue = BridgeQueue(
-            self._bridge,
+            self.bridge,
             lambda effect, answer: self._answered(room, effect.done, answer),
             spawned(self._farewells),
         )
@@ -133,11 +165,16 @@ class Focus:
         return room
 
     async def _answer_for(self, room: _Room, sender: str) -> None:
+        await self._answered_order(
+            room, lambda conference, ticket: conference.request(ticket, sender, self.now())
+        )
+
+    async def _answered_order(self, room: _Room, order: Order) -> None:
         self._last_ticket += 1
         ticket = self._last_ticket
         answer = self._waiting[ticket] = asyncio.get_running_loop().create_future()
         try:
-            self._run(room, room.conference.request(ticket, sender, self._now()))
+            self._run(room, order(room.conference, ticket))
             await answer
         finally:
             del self._waiting[ticket]
@@ -146,7 +183,7 @@ class Focus:
         sender = presence.get("from", "")
         room = self._rooms.get(bare(sender))
         if room is not None and domain(sender) == self._settings.xmpp.muc:
-            self._run(room, room.conference.presence(parse_room_presence(presence), self._now()))
+            self._run(room, room.conference.presence(parse_room_presence(presence), self.now()))
 
     def _on_jingle(self, iq: Element) -> None:
         room, nick = self._occupant("jingle", iq)
@@ -154,7 +191,7 @@ class Focus:
             jingle = parse_jingle(iq[0])
         except JingleError as error:
             raise _refused("jingle", stanza_error(error)) from error
-        effects, refusal = room.conference.jingle(nick, jingle, self._now())
+        effects, refusal = room.conference.jingle(nick, jingle, self.now())
         self._run(room, effects)
         if refusal is not None:
             raise _refused(jingle.action.value, refusal)
@@ -181,7 +218,7 @@ class Focus:
     def _on_state(self, up: bool) -> None:
         if up:
             for room in list(self._rooms.values()):
-                self._run(room, room.conference.link_restored(self._now()))
+                self._run(room, room.conference.link_restored(self.now()))
 
     # Running effects
 
@@ -205,7 +242,7 @@ class Focus:
 
     def _answered(self, room: _Room, done: Callable[[Any, float], None], answer: Any) -> None:
         try:
-            effects = room.conference.answered(done, answer, self._now())
+            effects = room.conference.answered(done, answer, self.now())
         except Exception:
             # A mistake in one conference must not end the queue to the bridge.
             _log.exception("an answer could not be handled", room=room.conference.jid)
@@ -225,7 +262,18 @@ class Focus:
         if self._rooms.pop(room.conference.jid, None) is not None:
             self._admission.end(room.conference.jid)
             metrics.CONFERENCES.dec()
+            self._count_time(room.conference)
             _log.info("the conference is over", room=room.conference.jid)
+
+    def _count_time(self, conference: Conference) -> None:
+        """The conference is over, for those who are still there too."""
+        now = self.now()
+        metrics.CONFERENCES_SECONDS.inc(now - conference.created_at)
+        for participant in conference.participants.values():
+            metrics.ENDPOINT_SECONDS.inc(now - participant.joined_at)
+
+    def _sizes(self) -> list[int]:
+        return [len(room.conference.participants) for room in self._rooms.values()]
 
     def _arm(self, room: _Room) -> None:
         if room.timer is not None:
@@ -237,10 +285,7 @@ class Focus:
 
     def _tick(self, room: _Room) -> None:
         room.timer = None
-        self._run(room, room.conference.tick(self._now()))
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+        self._run(room, room.conference.tick(self.now()))
 
 
 class _Room:

@@ -60,6 +60,8 @@ class Session:
     """The participant's transport, once it has accepted."""
     ice_generation: int = 0
     """Of the newest transport of the bridge that the participant was told (a restart of ICE in place)."""
+    restarting: bool = False
+    """ICE is being restarted in place: the participant has asked for it and not given its new credentials."""
     state: SessionState = SessionState.NONE
     capabilities: tuple[str, ...] = ("source-names",)
     """What the bridge is asked for."""

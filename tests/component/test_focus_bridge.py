@@ -16,12 +16,12 @@ from jingle.content import Action
 from jingle.element import Jingle
 from jingle.jitsi.session import BridgeSession
 from tests.component.focus_room import FIRST, SECOND, THIRD, FocusRoom
-from tests.component.prosody import free_ports
+from tests.ports import free_port
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[BridgeClient]:
-    (port,) = free_ports(1)
+    port = free_port()
     settings = parse("", Path("/nowhere/carillon.toml")).bridge
     bridge = Bridge(replace(settings, rest=f"127.0.0.1:{port}", port=0, max_endpoints=3), make_router)
     await bridge.start()
@@ -103,7 +103,7 @@ async def test_a_bridge_that_was_restarted_gets_everybody_anew(client: BridgeCli
     await run(room, client)
     room.accept(FIRST, SECOND)
     await run(room, client)
-    (port,) = free_ports(1)
+    port = free_port()
     settings = parse("", Path("/nowhere/carillon.toml")).bridge
     second = Bridge(replace(settings, rest=f"127.0.0.1:{port}", port=0), make_router)
     await second.start()

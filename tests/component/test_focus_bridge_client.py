@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from component.focus.bridge_client import MAX_ANSWER, BridgeClient, read_answer
 from component.focus.effects import BridgeUnreachable
 from jingle.colibri2 import Colibri2Error, ConferenceModified, ConferenceModify, Endpoint
-from tests.component.prosody import free_ports
+from tests.ports import free_port
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -107,7 +107,7 @@ async def test_what_is_no_colibri2_counts_as_no_answer(
 
 
 async def test_a_dead_bridge_is_a_value_and_no_exception() -> None:
-    client = BridgeClient(f"http://127.0.0.1:{free_ports(1)[0]}")
+    client = BridgeClient(f"http://127.0.0.1:{free_port()}")
     await client.start()
     assert isinstance(await client.ask(ConferenceModify("m")), BridgeUnreachable)
     await client.stop()

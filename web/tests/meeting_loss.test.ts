@@ -79,6 +79,16 @@ describe('being removed', () => {
         expect(world.outside.links).toHaveLength(1);
     });
 
+    it.each([
+        ["<item role='none'><reason>too \u202Eloud</reason></item><status code='307'/>", 'too loud'],
+        ['<destroy><reason>Good night.</reason></destroy>', 'Good night.'],
+        ["<status code='307'/>", ''],
+    ])('%s is told with the reason', async (inner, reason) => {
+        await world.join();
+        world.outside.link.deliver(leave(world.outside.nick, inner));
+        expect(world.meeting.reason.value).toBe(reason);
+    });
+
     it('for a technical problem leads back in', async () => {
         await world.join();
         world.outside.link.deliver(leave(world.outside.nick, "<status code='307'/><status code='333'/>"));

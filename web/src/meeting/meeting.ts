@@ -6,9 +6,9 @@ import type { Wanted } from './channel';
 import { ChatLog } from './chat';
 import { inviteFocus } from './conference';
 import type { Device } from './devices';
-import { asks, type Link, LoginRefused, refuse, reply, StanzaError } from './link';
+import { type Link, LoginRefused, StanzaError } from './link';
 import { Media } from './media';
-import { NS } from './namespaces';
+import { MuteOrders } from './mute_orders';
 import type { Kind } from './offer';
 import { BROWSER, type Outside } from './outside';
 import { OwnMedia } from './own_media';
@@ -23,7 +23,6 @@ import { Room, type Said } from './room';
 import { Roster } from './roster';
 import type { Medium } from './streams';
 import { cleanMessage, cleanName } from './text';
-import { textOf } from './xml';
 
 export type Phase = 'idle' | 'connecting' | 'joined' | 'reconnecting' | 'ended';
 
@@ -38,6 +37,8 @@ interface Visit {
 export class Meeting {
     readonly phase = signal<Phase>('idle');
     readonly problems = new ProblemList();
+    /** What whoever removed us from the room said of it. */
+    readonly reason = signal('');
     readonly moderator = signal(false);
     readonly speaker = signal('');
     readonly me = signal('');
@@ -54,8 +55,7 @@ export class Meeting {
 
     private visit: Visit | null = null;
     private wanted: Wanted | null = null;
-    /** What a moderator muted and we have not unmuted since. */
-    private readonly ordered = new Set<Kind>();
+    private readonly orders: MuteOrders;
     private readonly formerIds = new Set<string>();
     private lastHere: Date | null = null;
     private retries = 0;
@@ -71,6 +71,7 @@ export class Meeting {
     ) {
         this.displayName = signal(cleanName(displayName));
         this.p2pAllowed = deployment.p2p;
+        this.orders = new MuteOrders(own);
         own.attach({
             changed: (medium) => this.ownChanged(medium),
             trouble: (kind, trouble) => this.problems.replaceDevice(kind, trouble),
@@ -136,21 +137,7 @@ export class Meeting {
         visit?.room?.share(own.sent('desktop') !== null);
         visit?.media?.send(medium);
         visit?.room?.mute(own.told());
-        for (const kind of this.ordered) if (this.sends(kind)) this.unmuteOrdered(kind);
-    }
-
-    /** A screen is video: what was ordered of the camera alone keeps the bridge from forwarding it. */
-    private sends(kind: Kind): boolean {
-        return this.own.sent(kind) !== null || (kind === 'video' && this.own.sent('desktop') !== null);
-    }
-
-    /** Who was muted by order tells the focus of the end of that, and it may say no. */
-    private unmuteOrdered(kind: Kind): void {
-        this.ordered.delete(kind);
-        this.visit?.room?.unmute(kind).catch(() => {
-            void this.own.set(kind, true);
-            if (kind === 'video') this.own.screen.unshare();
-        });
+        this.orders.review(visit?.room ?? null);
     }
 
     private plugged(outputs: readonly Device[]): void {
@@ -195,16 +182,14 @@ export class Meeting {
             left: (id) => this.left(visit, id),
             self: (moderator) => this.entered(visit, moderator),
             refused: (condition) => this.refused(visit, condition),
-            removed: (why) => this.removed(visit, why),
+            removed: (why, reason) => this.removed(visit, why, reason),
             focus: (here, bridgeMissing) => this.focus(visit, here, bridgeMissing),
             said: (said) => this.said(said),
             unsaid: () => this.problems.add('chat-refused'),
         });
         visit.room = room;
         visit.media = this.media(visit, room, relays);
-        link.on('iq', NS.muteAudio, (iq) => this.mutedByOther(visit, iq, 'audio'));
-        link.on('iq', NS.muteVideo, (iq) => this.mutedByOther(visit, iq, 'video'));
-        link.on('iq', NS.muteDesktop, (iq) => this.mutedByOther(visit, iq, 'desktop'));
+        this.orders.obey(link, room);
         if (this.own.sent('desktop')) room.share(true);
         await room.join(this.own.told(), this.lastHere);
         if (this.visit !== visit) return;
@@ -265,9 +250,10 @@ export class Meeting {
         else this.again(visit, 'server-gone');
     }
 
-    private removed(visit: Visit, why: Departure): void {
+    private removed(visit: Visit, why: Departure, reason: string): void {
         if (this.visit !== visit) return;
         const problem = REMOVALS[why];
+        this.reason.value = problem ? reason : '';
         if (problem) this.finish([problem]);
         else this.again(visit, 'server-gone');
     }
@@ -301,22 +287,6 @@ export class Meeting {
         const own = this.formerIds.has(id);
         const other = this.roster.nameOf(id) || name || cleanName(id);
         this.chat.add({ from: id, name: own ? this.displayName.value : other, text, at, own });
-    }
-
-    private mutedByOther(visit: Visit, iq: Element, medium: Medium): void {
-        if (!asks(iq)) return;
-        if (!visit.room?.isFromFocus(iq)) {
-            refuse(visit.link, iq, 'auth', 'forbidden');
-            return;
-        }
-        reply(visit.link, iq);
-        if (textOf(iq, 'mute').trim() !== 'true') return;
-        if (medium === 'desktop') {
-            this.own.screen.unshare();
-        } else {
-            this.ordered.add(medium);
-            void this.own.set(medium, true);
-        }
     }
 
     /** The end: nothing starts by itself after this. */
@@ -355,6 +325,6 @@ export class Meeting {
         this.roster.clear();
         this.speaker.value = '';
         this.way.value = 'bridge';
-        this.ordered.clear(); // the next entry is somebody else to the focus
+        this.orders.forget();
     }
 }

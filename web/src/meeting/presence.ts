@@ -2,7 +2,7 @@
 
 import { stanzaError } from './link';
 import { NS } from './namespaces';
-import { cleanName } from './text';
+import { cleanMessage, cleanName } from './text';
 import { attribute, child, children, textOf } from './xml';
 
 export interface Occupant {
@@ -19,7 +19,8 @@ export type Departure = 'left' | 'kicked' | 'banned' | 'destroyed' | 'members-on
 
 export type RoomPresence =
     | { type: 'error'; condition: string }
-    | { type: 'gone'; id: string; self: boolean; why: Departure }
+    /** `reason` is what whoever removed them said of it. */
+    | { type: 'gone'; id: string; self: boolean; why: Departure; reason: string }
     | { type: 'here'; occupant: Occupant; self: boolean; jid: string; bridgeMissing: boolean };
 
 /** A nick that is longer is nobody's endpoint. */
@@ -38,7 +39,7 @@ export function readPresence(stanza: Element, room: string): RoomPresence | null
     const user = child(stanza, 'x', NS.mucUser);
     const codes = children(user, 'status').map((status) => attribute(status, 'code'));
     const self = codes.includes('110');
-    if (type === 'unavailable') return { type: 'gone', id, self, why: departure(user, codes) };
+    if (type === 'unavailable') return { type: 'gone', id, self, why: departure(user, codes), reason: reasonOf(user) };
     if (type) return null;
     const item = child(user, 'item');
     const sources = sourceInfo(textOf(stanza, 'SourceInfo'));
@@ -63,6 +64,10 @@ function departure(user: Element | null, codes: string[]): Departure {
     if (codes.includes('301')) return 'banned';
     if (codes.includes('321') || codes.includes('322')) return 'members-only';
     return codes.includes('307') ? 'kicked' : 'left';
+}
+
+function reasonOf(user: Element | null): string {
+    return cleanMessage(textOf(child(user, 'destroy') ?? child(user, 'item'), 'reason'));
 }
 
 /** A source as its owner tells it. */

@@ -22,8 +22,8 @@ export interface RoomEvents {
     self(moderator: boolean): void;
     /** The room refused us, with the condition of its error. */
     refused(condition: string): void;
-    /** We were in and are out. */
-    removed(why: Departure): void;
+    /** We were in and are out; `reason` is in somebody's words, or "". */
+    removed(why: Departure, reason: string): void;
     /** The focus came or went; `bridgeMissing` = it has no bridge for us. */
     focus(here: boolean, bridgeMissing: boolean): void;
     said(said: Said): void;
@@ -196,11 +196,11 @@ export class Room {
         }
     }
 
-    private gone({ id, self, why }: RoomPresence & { type: 'gone' }): void {
+    private gone({ id, self, why, reason }: RoomPresence & { type: 'gone' }): void {
         if (self || id === this.own) {
             const wasJoined = this.joined;
             this.joined = false;
-            if (wasJoined) this.events.removed(why);
+            if (wasJoined) this.events.removed(why, reason);
         } else if (id === FOCUS_NICK) {
             if (!this.focusHere) return;
             this.focusHere = false;

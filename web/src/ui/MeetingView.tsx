@@ -26,6 +26,7 @@ function Ended({ meeting, again }: { meeting: Meeting; again: () => void }) {
                 {problems.map((problem) => (
                     <Notice key={problem} problem={problem} again={again} />
                 ))}
+                {meeting.reason.value && <p>{t('ended.reason', { reason: meeting.reason.value })}</p>}
                 {problems.length === 0 && (
                     <button type="button" class="primary" onClick={again}>
                         {t('ended.again')}

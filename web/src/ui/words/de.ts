@@ -80,6 +80,7 @@ export const de: Words = {
     'door.devices': 'Der Browser fragt nach Kamera und Mikrofon; Sie können auch ohne beides beitreten.',
     'ended.removed': 'Das Meeting ist für Sie zu Ende',
     'ended.left': 'Sie haben das Meeting verlassen',
+    'ended.reason': 'Angegebener Grund: {reason}',
     'ended.again': 'Wieder beitreten',
     'ended.other-room': 'Anderer Raum',
     'joining.first': 'Beitritt läuft …',

@@ -82,6 +82,7 @@ export const en = {
     'door.devices': 'The browser asks for camera and microphone; you can join without them.',
     'ended.removed': 'The meeting is over for you',
     'ended.left': 'You left the meeting',
+    'ended.reason': 'Reason given: {reason}',
     'ended.again': 'Join again',
     'ended.other-room': 'Another room',
     'joining.first': 'Joining…',

@@ -1,0 +1,1 @@
+"""The commands about meetings that run: `carillon rooms` and `carillon participants`, and their words."""
