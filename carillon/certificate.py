@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,13 +16,16 @@ from cryptography.x509.oid import NameOID
 
 from carillon.command_line import CommandError
 from carillon.files import write_private
-from carillon.settings_rules import is_address
+from carillon.settings.rules import is_address
+from carillon.unreadable import reason
 
 LIFE = timedelta(days=365)
 """Life of a self-signed certificate; browsers take no longer one than 398 days."""
 
 RENEW = timedelta(days=30)
 """A certificate with less than this left is made anew at the next start of `carillon dev`."""
+
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 class UnreadableCertificate(CommandError):
@@ -42,15 +46,29 @@ class Facts:
 def facts(certificate: Path) -> Facts:
     """Read the first certificate of a PEM file. Raises UnreadableCertificate."""
     try:
-        found = x509.load_pem_x509_certificate(certificate.read_bytes())
-        names = tuple(str(name.value) for name in _names_of(found))
+        return _facts(x509.load_pem_x509_certificate(certificate.read_bytes()))
     except OSError as error:
-        raise UnreadableCertificate(f"{certificate} cannot be read: {error.strerror}") from error
+        raise UnreadableCertificate(f"{certificate} cannot be read: {reason(error)}") from error
     except ValueError as error:
-        raise UnreadableCertificate(f"{certificate} holds no certificate: {error}") from error
+        raise UnreadableCertificate(f"{certificate} holds no certificate that can be read as PEM") from error
+
+
+def facts_of(der: bytes) -> Facts:
+    """The same of a certificate that a server has shown, as DER. Raises ValueError."""
+    return _facts(x509.load_der_x509_certificate(der))
+
+
+def _facts(found: x509.Certificate) -> Facts:
+    names = tuple(str(name.value) for name in _names_of(found))
     return Facts(
         names, found.issuer.rfc4514_string(), found.not_valid_after_utc, found.issuer == found.subject
     )
+
+
+def der_of(certificate: Path) -> bytes:
+    """The first certificate of a PEM file, as DER. Raises OSError or ValueError."""
+    found = x509.load_pem_x509_certificate(certificate.read_bytes())
+    return found.public_bytes(serialization.Encoding.DER)
 
 
 def make_self_signed(certificate: Path, key: Path, names: Sequence[str], now: datetime | None = None) -> None:
@@ -98,7 +116,11 @@ def _serves(certificate: Path, names: Sequence[str], now: datetime) -> bool:
 
 
 def _general_name(name: str) -> x509.GeneralName:
-    return x509.IPAddress(ipaddress.ip_address(name)) if is_address(name) else x509.DNSName(name)
+    if is_address(name):
+        return x509.IPAddress(ipaddress.ip_address(name))
+    if not _HOST.fullmatch(name):
+        raise ValueError(f"{name!r} is neither a host name in ASCII nor an IP address")
+    return x509.DNSName(name)
 
 
 def _names_of(certificate: x509.Certificate) -> list[x509.GeneralName]:
