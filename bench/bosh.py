@@ -186,7 +186,8 @@ def _prosody(settings: Settings, bosh_port: int) -> Iterator[int]:
 
 @contextmanager
 def _front(settings: Settings) -> Iterator[int]:
-    command = (sys.executable, "-m", "carillon", "front", "--config", str(settings.path))
+    options = ("--config", str(settings.path), "--set", "operation.drain_s=0")
+    command = (sys.executable, "-m", "carillon", "front", *options)
     with _running(command, settings.path.parent / "front.out") as pid:
         yield pid
 

@@ -66,14 +66,28 @@ class HttpBind:
     """The sessions of one front by their id."""
 
     def __init__(self, settings: Settings, origins: Origins) -> None:
-        self._settings = settings
-        self._origins = origins
         front = settings.front
         self._limits = ConnectionLimits(front.max_connections, front.max_connections_per_address)
         self._sessions: dict[str, XmppBosh] = {}
         self._stopping = False
+        self.reload(settings, origins)
+
+    def reload(self, settings: Settings, origins: Origins) -> None:
+        """Take other settings, for sessions that begin from now on."""
+        self._settings = settings
+        self._origins = origins
+        self._limits.reload(settings.front.max_connections, settings.front.max_connections_per_address)
         self.max_body_bytes = settings.limits.stanza_bytes + BODY_OVERHEAD_BYTES
         """A body may hold one stanza of the greatest length."""
+
+    @property
+    def sessions(self) -> int:
+        """How many there are."""
+        return len(self._sessions)
+
+    def drain(self) -> None:
+        """Begin no new session; those there are go on."""
+        self._stopping = True
 
     def body_bytes(self, beginning: bytes | bytearray) -> int:
         """How long a body that begins so may be: who has not logged in sends little."""
@@ -143,7 +157,7 @@ class HttpBind:
 
     def shut_down(self) -> None:
         """End every session; no new one begins."""
-        self._stopping = True
+        self.drain()
         for session in list(self._sessions.values()):
             session.shut_down()
 

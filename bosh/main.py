@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 from aiohttp import web
@@ -14,9 +14,12 @@ from bosh.connection import Connection
 from bosh.connection_limits import ConnectionLimits
 from bosh.context import Context
 from bosh.cross_origin import Origins
+from bosh.forwarded_for import TrustedProxies
 from bosh.http_bind import HttpBind
 from bosh.pages import Site
 from bosh.plain_connection import PlainConnection
+from bosh.tunnel import Tunnel
+from bosh.xmpp_websocket import XmppWebSocket
 from carillon.part import Part, PartError
 from carillon.settings import FrontSettings, Settings
 from carillon.tls import HANDSHAKE_TIMEOUT_S, CertificateError, ServerTls
@@ -37,7 +40,8 @@ class Front:
         self._settings = settings
         limits = ConnectionLimits(front.max_connections, front.max_connections_per_address)
         origins = Origins(front)
-        self._context = Context(settings, Site(settings), limits, origins, HttpBind(settings, origins))
+        proxies, bosh = TrustedProxies(front.trusted_proxies), HttpBind(settings, origins)
+        self._context = Context(settings, Site(settings), limits, origins, bosh, proxies)
         self._server: asyncio.Server | None = None
         self._plain: asyncio.Server | None = None
         """The listener without TLS that leads to the other one."""
@@ -105,10 +109,29 @@ class Front:
         except TimeoutError:
             log.warning("connections cut", count=len(self._context.live))
 
-    def reload(self) -> None:
-        """Read certificate and key again, for new connections."""
+    def reload(self, settings: Settings) -> None:
+        """Take up limits, addresses and certificate, for what begins from now on."""
+        front, context = settings.front, self._context
+        context.settings, context.origins = settings, Origins(front)
+        context.site.reload(settings)
+        context.limits.reload(front.max_connections, front.max_connections_per_address)
+        context.bosh.reload(settings, context.origins)
+        context.proxies = TrustedProxies(front.trusted_proxies)
         if self._tls is not None:
-            self._tls.reload()
+            self._tls.reload(front.certificate, front.key)
+
+    def drain(self) -> None:
+        """Refuse new XMPP streams. It goes on listening: BOSH needs connections for every request."""
+        self._context.draining = True
+        self._context.bosh.drain()
+
+    def remaining(self) -> Mapping[str, int]:
+        """The streams and bridge channels that are open."""
+        live = self._context.live
+        return {
+            "streams": sum(isinstance(one, XmppWebSocket) for one in live) + self._context.bosh.sessions,
+            "bridge channels": sum(isinstance(one, Tunnel) for one in live),
+        }
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Nothing beside what every part has."""
@@ -137,5 +160,5 @@ def _why_not_listening(address: str, port: int, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"the front may not listen on {where}: ports below 1024 need a privilege; set another port"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"this machine has no address {address}: the front cannot listen on {where}"
+        return f"this machine has no address {address}: set front.address to one that it has"
     return f"the front cannot listen on {where}: {error.strerror or error}"

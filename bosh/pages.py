@@ -76,6 +76,10 @@ class Site:
         self._directory = directory
         self._files: dict[str, File] = {}
         self._built = (0, 0)
+        self.reload(settings)
+
+    def reload(self, settings: Settings) -> None:
+        """Take what the settings say of addresses."""
         self._acme_webroot = settings.front.acme_webroot
         public = settings.front.public_url.rstrip("/")
         self._websocket = f"ws{public.removeprefix('http')}/xmpp-websocket"

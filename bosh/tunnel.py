@@ -18,7 +18,7 @@ from bosh.http import HEAD_BYTES, HttpError, Request, encode, text_response
 from bosh.joined_connection import JoinedConnection
 from bosh.metrics import REFUSED, RESPONSES, SESSIONS
 from bosh.websocket_handshake import check_upgrade
-from carillon.settings_rules import host_and_port
+from carillon.settings.rules import host_and_port
 
 PREFIX = "/colibri-ws/"
 

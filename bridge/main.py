@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
+from prometheus_client import REGISTRY
 
 from bridge.channel import ChannelEndpoint
 from bridge.colibri import Site
 from bridge.conference import MakeRouter, Router
+from bridge.jvb_metrics import JvbCollector
 from bridge.media import opus
 from bridge.media.router import Output
 from bridge.media.router import Router as MediaRouter
@@ -40,6 +42,7 @@ class Bridge:
         self._settings = settings
         self.registry = Registry(make_router, settings.max_endpoints, settings.consent_timeout_s)
         self._statistics = Statistics(self.registry)
+        self._collector: JvbCollector | None = None
         self._port: MediaPort | None = None
         self._runner: web.AppRunner | None = None
         self.rest_port = 0
@@ -65,6 +68,11 @@ class Bridge:
             await self.stop()
             raise PartError(f"cannot listen on TCP {rest_ip} port {rest_port}: {error.strerror}") from error
         self.rest_port = self._runner.addresses[0][1]
+        clock = asyncio.get_running_loop().time
+        self._collector = JvbCollector(
+            self.registry, self._statistics, healthy=lambda: self.trouble() is None, clock=clock
+        )
+        REGISTRY.register(self._collector)
 
     def trouble(self) -> str | None:
         """Why media does not flow, or None."""
@@ -77,12 +85,32 @@ class Bridge:
         now = asyncio.get_running_loop().time()
         for conference in tuple(self.registry.conferences.values()):
             self.registry.expire_conference(conference, "expired", now)
+        if self._collector is not None:
+            REGISTRY.unregister(self._collector)
+            self._collector = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
         if self._port is not None:
             await self._port.close()
             self._port = None
+
+    def reload(self, settings: Settings) -> None:
+        """Take up the limits, for endpoints that begin from now on."""
+        self.registry.max_endpoints = settings.bridge.max_endpoints
+        self.registry.consent_timeout_s = settings.bridge.consent_timeout_s
+
+    def drain(self) -> None:
+        """Refuse new conferences, as JVB does when it is told to shut down gracefully."""
+        self.registry.draining = self._statistics.graceful_shutdown = True
+
+    def remaining(self) -> Mapping[str, int]:
+        """The conferences that have endpoints: one without them is only waiting for its end."""
+        return {
+            "conferences": sum(
+                bool(conference.endpoints) for conference in self.registry.conferences.values()
+            )
+        }
 
     def routes(self) -> Iterable[web.RouteDef]:
         """The statistics, on the control socket too."""

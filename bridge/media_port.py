@@ -13,6 +13,7 @@ from bridge.registry import Registry
 from bridge.tcp import TcpListener
 from bridge.udp import UdpSocket
 from carillon.part import PartError
+from carillon.unreadable import port_reason
 
 logger = structlog.get_logger()
 
@@ -32,7 +33,9 @@ class MediaPort:
         self._sockets: dict[Base, UdpSocket] = {}
         self._listeners: dict[Base, TcpListener] = {}
         self._loop = asyncio.get_running_loop()
-        self._next_tick: asyncio.TimerHandle | None = None
+        self._next_tick: asyncio.Handle | None = None
+        self._next_tick_at = 0.0
+        """Kept here: what uvloop gives back for a time that has come cannot be asked for it."""
         self._may_tick_at = 0.0
         self._quiet_until = 0.0
         self._latest = 0.0
@@ -70,7 +73,7 @@ class MediaPort:
             except OSError as error:
                 await self.close()
                 if last:
-                    why = os.strerror(error.errno or 0)
+                    why = port_reason(error, ip, "bridge") or os.strerror(error.errno or 0)
                     raise PartError(f"cannot listen on {kind} {ip} port {port}: {why}") from error
                 return False
         self.port = port
@@ -113,14 +116,18 @@ class MediaPort:
         except Exception:
             self._report("a tick was cut short by an error")
         self._may_tick_at = self._loop.time() + MIN_SLEEP_S
-        self._next_tick = self._loop.call_at(max(due, self._may_tick_at), self._tick)
+        self._tick_at(max(due, self._may_tick_at))
 
     def _wake(self, due: float) -> None:
         """Something is due: before the next tick as it is set, or not."""
         at = max(due, self._may_tick_at)
-        if self._next_tick is not None and at < self._next_tick.when():
+        if self._next_tick is not None and at < self._next_tick_at:
             self._next_tick.cancel()
-            self._next_tick = self._loop.call_at(at, self._tick)
+            self._tick_at(at)
+
+    def _tick_at(self, at: float) -> None:
+        self._next_tick_at = at
+        self._next_tick = self._loop.call_at(at, self._tick)
 
     async def close(self) -> None:
         """Close the port; idempotent."""

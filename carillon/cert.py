@@ -9,7 +9,7 @@ from pathlib import Path
 
 from carillon import acme, certificate
 from carillon.acme import Order
-from carillon.command_line import add_configuration, settings_of
+from carillon.command_line import EXIT_STATUSES, add_configuration, describe, settings_of
 from carillon.settings import Settings, SettingsError
 from carillon.tls import CertificateError, ServerTls
 
@@ -19,23 +19,42 @@ NAMES = ("certificate.pem", "key.pem")
 
 def add_command(parser: argparse.ArgumentParser) -> None:
     """Add the commands below `carillon cert` to its command line."""
+    describe(
+        parser,
+        """Make, show or obtain the certificate with which the front speaks HTTPS and the relay TURN over TLS:
+        the two files that `front.certificate` and `front.key` name.""",
+        "carillon cert self-signed --name meet.example.org --config carillon.toml",
+        "carillon cert show --config carillon.toml",
+        "carillon cert acme --name meet.example.org --email you@example.org --config carillon.toml",
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     own = commands.add_parser("self-signed", help="make a self-signed certificate", allow_abbrev=False)
+    describe(own, "Make a self-signed certificate and its key, which browsers warn of: to try things with.")
     _add_names(own)
-    add_configuration(own, required=False)
+    add_configuration(own)
     own.add_argument("--out", metavar="DIR", type=Path, help="write here, not where the configuration says")
     own.set_defaults(run=_self_signed)
 
     show = commands.add_parser(
         "show", help="say what a certificate is for, and until when", allow_abbrev=False
     )
+    describe(
+        show,
+        "Say for which names a certificate is, who has signed it and when it expires.",
+        statuses=EXIT_STATUSES | {1: "it is expired, or the key does not belong to it"},
+    )
     show.add_argument("file", metavar="FILE", type=Path, nargs="?", help="default: the configured ones")
-    add_configuration(show, required=False)
+    add_configuration(show)
     show.set_defaults(run=_show)
 
     order = commands.add_parser(
         "acme", help="have certbot get a certificate, and renew it from then on", allow_abbrev=False
+    )
+    describe(
+        order,
+        """Have certbot get a certificate from an ACME authority, put it in place, and renew it from then on.
+        The running front answers the authority's questions on `front.http_port`.""",
     )
     _add_names(order)
     order.add_argument("--email", metavar="ADDRESS", required=True, help="where the authority writes to")
@@ -46,11 +65,16 @@ def add_command(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="where certbot keeps its files, if it is not run as root",
     )
-    add_configuration(order, required=False)
+    add_configuration(order)
     order.set_defaults(run=_acme)
 
     deploy = commands.add_parser("deploy", help="what certbot runs after a renewal", allow_abbrev=False)
-    add_configuration(deploy, required=False)
+    describe(
+        deploy,
+        """Put the certificate that certbot has just got ($RENEWED_LINEAGE) where the configuration wants it,
+        and have the running front and relay read it: certbot runs this as its deploy hook.""",
+    )
+    add_configuration(deploy)
     deploy.set_defaults(run=_deploy)
 
 

@@ -6,19 +6,20 @@ import argparse
 import asyncio
 import importlib
 import json
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from carillon import __version__, part
-from carillon.command_line import CommandError, add_configuration, settings_of
+from carillon import __version__, part_process
+from carillon.command_line import CommandError, add_configuration, describe, settings_of
 from carillon.credentials import issue
 from carillon.layout import bracketed
-from carillon.part import PARTS
-from carillon.settings import SettingsError, read_secret
+from carillon.part import PARTS, Part
+from carillon.settings import Settings, SettingsError, read_secret
 
 MAX_NAME_BYTES = 480
 """Of a name in credentials: with expiry and colon it must stay below the 513 bytes of a STUN USERNAME."""
@@ -27,14 +28,19 @@ MAX_NAME_BYTES = 480
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit status: 2 for a wrong command line or configuration, 1 for failure."""
     given = sys.argv[1:] if arguments is None else arguments
-    options = _parser(given).parse_args(given)
+    options = parser_for(given).parse_args(given)
     return failing_in_words(lambda: options.run(options))
 
 
 def failing_in_words(command: Callable[[], int]) -> int:
     """Run a command; an error that an operator can mend is said on standard error, without a traceback."""
     try:
-        return command()
+        status = command()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who reads what we print has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except SettingsError as error:
         return _fail(error, 2)
     except CommandError as error:
@@ -55,9 +61,16 @@ class _Command:
     """Adds the options and what runs the command. Only called for the command that is asked for."""
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="carillon", description="Meetings, calls and relays for an XMPP server.", allow_abbrev=False
+def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """What reads `arguments`; of all commands, only the one that they name has its options."""
+    parser = argparse.ArgumentParser(prog="carillon", allow_abbrev=False)
+    describe(
+        parser,
+        """Meetings, calls and relays for an XMPP server that runs already: a conference focus, a media
+        bridge, a TURN relay, a bytestream proxy and an HTTP front. `carillon COMMAND --help` says more of a
+        command.""",
+        "carillon dev",
+        "carillon run --config /etc/carillon/carillon.toml",
     )
     parser.add_argument("--version", action="version", version=f"carillon {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -65,26 +78,61 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     for name, command in _COMMANDS.items():
         one = commands.add_parser(name, help=command.summary, allow_abbrev=False)
         if name == asked_for:
-            command.add(one)
+            _fill(one, command)
     return parser
 
 
+def _fill(parser: argparse.ArgumentParser, command: _Command) -> None:
+    describe(parser, f"{command.summary[0].upper()}{command.summary[1:]}.")  # unless the command says more
+    command.add(parser)
+
+
+def manual() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+    """Name, summary and parser of `carillon` itself and of every command; this loads the modules of all."""
+    yield "", "meetings, calls and relays for an XMPP server", parser_for(())
+    for name, command in _COMMANDS.items():
+        parser = argparse.ArgumentParser(prog=f"carillon {name}", allow_abbrev=False)
+        _fill(parser, command)
+        yield name, command.summary, parser
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
+    describe(
+        parser,
+        """Run the component, the bridge, the relay and the front from one configuration, each as a process
+        of its own, and start again what dies.
+
+        SIGHUP has them read configuration and certificates again. SIGTERM ends them in order.""",
+        "carillon run --config /etc/carillon/carillon.toml",
+    )
     add_configuration(parser)
     parser.set_defaults(run=_run)
 
 
 def _add_part(name: str, parser: argparse.ArgumentParser) -> None:
+    describe(
+        parser,
+        f"""Run {PARTS[name].summary} without the other parts: on a machine of its own, or under a supervisor
+        of yours. It takes the same configuration as `carillon run` and reads what concerns it.""",
+        f"carillon {name} --config /etc/carillon/carillon.toml",
+    )
     add_configuration(parser)
     parser.set_defaults(run=_part, part=name)
 
 
-def _add_of_module(module: str, parser: argparse.ArgumentParser) -> None:
+def _of_module(name: str) -> Callable[[argparse.ArgumentParser], None]:
     """By name, because such modules load much that no part has any use for."""
-    importlib.import_module(module).add_command(parser)
+    return lambda parser: importlib.import_module(f"carillon.{name}").add_command(parser)
 
 
 def _add_credentials(parser: argparse.ArgumentParser) -> None:
+    describe(
+        parser,
+        """Make a user name and a password with which a TURN client may use the relay until they expire, and
+        print them with the addresses of the relay. Who has them counts as the user they name.""",
+        "carillon credentials --config carillon.toml --user alice@example.org --ttl 600",
+        "carillon credentials --config carillon.toml --user alice@example.org --json",
+    )
     add_configuration(parser)
     parser.add_argument("--user", metavar="NAME", required=True, help="whom they are for, as a bare JID")
     parser.add_argument("--ttl", metavar="S", type=int, help="life in seconds (default: as configured)")
@@ -95,23 +143,34 @@ def _add_credentials(parser: argparse.ArgumentParser) -> None:
 _COMMANDS = {
     "run": _Command("run all parts from one configuration", _add_run),
     **{name: _Command(f"run {what.summary} alone", partial(_add_part, name)) for name, what in PARTS.items()},
-    "dev": _Command(
-        "run everything, with a private XMPP server, to try it", partial(_add_of_module, "carillon.dev")
+    "dev": _Command("run everything, with a private XMPP server, to try it", _of_module("dev")),
+    "cert": _Command("make, show or obtain the certificate", _of_module("cert")),
+    "check": _Command("say in words what is wrong, and what to do", _of_module("check.command")),
+    "rooms": _Command("list the meetings, or end one", _of_module("meetings.rooms")),
+    "participants": _Command(
+        "show who is in a meeting, mute or remove somebody", _of_module("meetings.participants")
     ),
-    "cert": _Command("make, show or obtain the certificate", partial(_add_of_module, "carillon.cert")),
+    "snippet": _Command("print what to paste into the configuration of others", _of_module("snippet")),
+    "health": _Command("ask the running parts whether they work", _of_module("health")),
+    "man": _Command("print the manual pages", _of_module("man")),
     "credentials": _Command("issue credentials of the TURN relay", _add_credentials),
 }
 
 
 def _part(options: argparse.Namespace) -> int:
-    settings = settings_of(options)
-    module = importlib.import_module(PARTS[options.part].module)
-    return part.run(module.make, options.part, settings)
+    name: str = options.part
+
+    def make(settings: Settings) -> Part:
+        made: Part = importlib.import_module(PARTS[name].module).make(settings)
+        return made
+
+    return part_process.run(make, name, partial(settings_of, options))
 
 
 def _run(options: argparse.Namespace) -> int:
-    supervisor = importlib.import_module("carillon.supervisor")
-    status: int = asyncio.run(supervisor.run_parts(settings_of(options), tuple(options.overrides)))
+    run = importlib.import_module("carillon.run")
+    load = partial(settings_of, options)
+    status: int = asyncio.run(run.run_parts(load, options.config, tuple(options.overrides)))
     return status
 
 

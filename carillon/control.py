@@ -6,7 +6,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +14,7 @@ import prometheus_client
 from aiohttp import web
 
 from carillon import __version__
+from carillon.unreadable import reason
 
 MAX_SOCKET_PATH = 107
 """Bytes that the path of a UNIX socket may have (unix(7)); the 108th is its end."""
@@ -128,14 +129,22 @@ def listening_pid(path: str) -> int | None:
     return pid or None  # 0: a process that this one cannot see
 
 
-async def ask(path: str, resource: str, timeout_s: float = 2.0) -> tuple[int, str]:
-    """GET `resource` from the control API on the UNIX socket `path`: status and text. Raises ControlError."""
+async def ask(
+    path: str, resource: str, timeout_s: float = 2.0, *, body: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """GET `resource` from the control API on the UNIX socket `path`, or POST `body` to it as JSON.
+
+    Gives status and text. Raises ControlError.
+    """
     timeout = aiohttp.ClientTimeout(total=timeout_s)
+    method = "GET" if body is None else "POST"
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(path), timeout=timeout) as session,
-            session.get(f"http://control{resource}") as response,
+            session.request(method, f"http://control{resource}", json=body) as response,
         ):
             return response.status, await response.text()
+    except aiohttp.ClientConnectorError as error:
+        raise ControlError(f"{path}: {reason(error.os_error)}") from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise ControlError(f"{path}: {error or type(error).__name__}") from None

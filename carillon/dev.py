@@ -16,15 +16,18 @@ from pathlib import Path
 import structlog
 
 from carillon import certificate, endpoints, layout, log
-from carillon.command_line import CommandError, add_overrides
+from carillon.command_line import CommandError, add_overrides, describe
 from carillon.control import MAX_SOCKET_PATH
 from carillon.ejabberd import Ejabberd
 from carillon.files import write_private
 from carillon.layout import LOOPBACK, Options
 from carillon.part import PARTS
+from carillon.part_program import part_argv, part_program
 from carillon.prosody import Prosody
+from carillon.run import run_until_signalled
 from carillon.settings import Settings, SettingsError
-from carillon.supervisor import Supervisor, part_argv, part_program, run_until_signalled
+from carillon.settings.environment import variables
+from carillon.supervisor import Supervisor
 from carillon.xmpp_server import XmppServer
 
 logger = structlog.get_logger()
@@ -46,6 +49,14 @@ class DevError(CommandError):
 
 def add_command(parser: argparse.ArgumentParser) -> None:
     """Add the options of `carillon dev` to its command line, and what runs it."""
+    describe(
+        parser,
+        """Run everything, with a private XMPP server beside it, to try it. All that it needs and keeps is in
+        one directory, and Ctrl-C stops all of it. It prints the address to open.""",
+        "carillon dev",
+        "carillon dev --base-port 9000 --user alice:secret",
+        "carillon dev --server ejabberd --address 192.0.2.10 --http-address 192.0.2.10",
+    )
     add = parser.add_argument
     add("--dir", type=Path, default=Path(".carillon"), help="where everything is kept (default: .carillon)")
     add("--domain", metavar="D", default="localhost", help="XMPP domain of the accounts (default: localhost)")
@@ -126,11 +137,21 @@ def _run(options: Options, argv: Argv) -> int:
         (directory / ENDPOINTS).unlink(missing_ok=True)  # left by one that was killed
         settings = _prepare(options, sockets)
         log.set_up(settings.log, "dev")
+        _forget_environment()
         server = SERVERS[options.server](directory / options.server, settings)
         server.configure()
         for name, password in options.users:
             server.put_account(name, password)
         return asyncio.run(_supervise(options, settings, server, argv))
+
+
+def _forget_environment() -> None:
+    """Take the settings out of the environment, which the parts inherit: the options say what runs here."""
+    names = variables(os.environ)
+    for name in names:
+        del os.environ[name]
+    if names:
+        logger.warning("the settings of the environment are ignored: use --set", variables=" ".join(names))
 
 
 def _prepare(options: Options, sockets: Path) -> Settings:
@@ -165,7 +186,8 @@ async def _supervise(options: Options, settings: Settings, server: XmppServer, a
             announced = True
 
     try:
-        await run_until_signalled(Supervisor([xmpp, *parts], ready))
+        supervisor = Supervisor([xmpp, *parts], ready, drain_s=settings.operation.drain_s)
+        await run_until_signalled(supervisor)
     finally:
         file.unlink(missing_ok=True)
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from carillon import toml
 from carillon.settings import Settings, SettingsError, override_values, parse
-from carillon.settings_rules import host_and_port
+from carillon.settings.rules import host_and_port
 
 LAST_PORT = 299
 """The last port of the layout, counted from the base port."""
@@ -114,6 +114,7 @@ def _table(options: Options, sockets: Path) -> dict[str, dict[str, object]]:
             "control": f"{sockets / 'relay.sock'}",
         },
         "socks5": {"address": options.address, "port": n + 7},
+        "operation": {"drain_s": 0},
         "front": {
             "address": options.http_address,
             "port": n,

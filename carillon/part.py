@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-import structlog
-import uvloop
 from aiohttp import web
 
-from carillon import log
-from carillon.control import Control, ControlError
-from carillon.settings import Settings, SettingsError
-
-logger = structlog.get_logger()
+from carillon.settings import Settings
 
 
 class Part(Protocol):
-    """One part (component, bridge, relay, front), run in a process of its own by `carillon.part.run`."""
+    """One part (component, bridge, relay, front), run in a process of its own by `carillon.part_process`."""
 
     async def start(self) -> None:
         """Open the listeners or links, without waiting for peers. Raises PartError when it cannot."""
@@ -34,13 +26,18 @@ class Part(Protocol):
     def routes(self) -> Iterable[web.RouteDef]:
         """What the part adds to its control API (beside /about/health, /about/version and /metrics)."""
 
+    def reload(self, settings: Settings) -> None:
+        """Take up these settings, and read again the files that they name; nothing that runs is ended.
 
-@runtime_checkable
-class Reloads(Protocol):
-    """A part that takes up changed files without ending anything; the others are deaf to SIGHUP."""
+        They differ from those of the start only in what `carillon.settings.live` calls live for this part.
+        Raises SettingsError when a file is of no use: nothing has changed then.
+        """
 
-    def reload(self) -> None:
-        """SIGHUP has come: read the files again."""
+    def drain(self) -> None:
+        """Begin nothing new from now on; what runs goes on. Idempotent."""
+
+    def remaining(self) -> Mapping[str, int]:
+        """How much of what runs is left, by the word for it; a part that drains ends when all are 0."""
 
 
 class PartError(Exception):
@@ -67,10 +64,6 @@ PARTS = {
 }
 
 
-STOP_TIMEOUT_S = 4.0
-"""What a part may take to say its farewells; the supervisor waits a little longer."""
-
-
 def control_socket(name: str, settings: Settings) -> str:
     """The path of the control API of the part `name`; "" when it has none."""
     return {
@@ -79,50 +72,3 @@ def control_socket(name: str, settings: Settings) -> str:
         "relay": settings.turn.control,
         "front": settings.front.control,
     }[name]
-
-
-def run(make: MakePart, name: str, settings: Settings) -> int:
-    """Run one part until SIGTERM or SIGINT: its log, its event loop, its control API; SIGHUP reloads.
-
-    Gives the exit status: 0 after an orderly stop, 1 when the part could not start.
-    """
-    log.set_up(settings.log, name)
-    try:
-        return uvloop.run(_serve(make(settings), control_socket(name, settings)))
-    except (PartError, ControlError, SettingsError) as error:
-        logger.error("cannot start", reason=str(error))
-    except Exception as error:
-        logger.exception("failed", reason=str(error))
-    return 1
-
-
-async def _serve(part: Part, control_path: str) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    reload = part.reload if isinstance(part, Reloads) else lambda: None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
-    started = False
-    control = Control(control_path, lambda: part.trouble() if started else "starting", part.routes())
-    try:
-        if control_path:
-            await control.start()
-        await part.start()
-        started = True
-        logger.info("started")
-        await stop.wait()
-    finally:
-        await _stop(part)
-        await control.stop()
-    logger.info("stopped")
-    return 0
-
-
-async def _stop(part: Part) -> None:
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await part.stop()
-    except TimeoutError:
-        logger.warning("did not stop in time", seconds=STOP_TIMEOUT_S)
-    except Exception:
-        logger.exception("failed while stopping")

@@ -21,18 +21,11 @@ import structlog
 
 from carillon import log
 from carillon.command_line import CommandError
-from carillon.control import ControlError, ask
-from carillon.part import PARTS, control_socket
-from carillon.settings import Settings
 
 logger = structlog.get_logger()
 
 EXIT_CONFIGURATION = 2
 """Exit status of a child whose configuration is wrong: another try cannot help."""
-
-NO_AUTHORITIES = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
-"""The environment of a part that asks nobody for a certificate. Otherwise aiohttp, when it is imported, and
-slixmpp, for each link, load those of all authorities that the system trusts: 2 to 4 MB of each part."""
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -56,6 +49,10 @@ class Program:
     """Where standard output and error go; None: where the supervisor's own go."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that it gets beside the supervisor's own."""
+    works: Callable[[], Awaitable[bool]] | None = None
+    """Asks whether it still answers anything at all. Must not raise; None: nobody asks."""
+    at_once: signal.Signals = signal.SIGTERM
+    """What ends it without letting go on what runs."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,11 @@ class Pace:
     """From SIGTERM to SIGKILL: longer than a part gives itself to stop."""
     ask_s: float = 0.1
     """Between two questions whether a program answers."""
+    watch_s: float = 15.0
+    """Between two questions whether a program that has answered still works."""
+    hung_after: int = 4
+    """So many of these questions in a row without an answer, and it hangs and is killed. No time: this
+    process may have stood still itself."""
 
 
 class Supervisor:
@@ -86,7 +88,10 @@ class Supervisor:
         programs: Iterable[Program],
         on_ready: Callable[[dict[str, int]], None],
         pace: Pace | None = None,
+        drain_s: float = 0.0,
     ) -> None:
+        self.drain_s = drain_s
+        """How much longer than `Pace.stop_s` programs get to end after SIGTERM."""
         self._programs = tuple(programs)
         self._on_ready = on_ready
         self._pace = pace or Pace()
@@ -94,6 +99,7 @@ class Supervisor:
         self._answers = {program.name: asyncio.Event() for program in self._programs}
         self._last_trouble: dict[str, str] = {}
         self._came_up = False
+        self._at_once = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep everything running until `stop` is set.
@@ -121,6 +127,20 @@ class Supervisor:
             if process.returncode is None:
                 process.send_signal(signal.SIGHUP)
 
+    def hurry(self) -> None:
+        """Do not wait until what runs has ended, when stopping."""
+        self._at_once.set()
+
+    def status(self) -> str:
+        """What there is to say about the programs, in words."""
+        silent = [name for name, answers in self._answers.items() if not answers.is_set()]
+        if not silent:
+            return "everything answers"
+        known = self._last_trouble
+        return (
+            f"not answering: {', '.join(f'{one} ({known[one]})' if one in known else one for one in silent)}"
+        )
+
     async def _refuse_late_start(self) -> None:
         await asyncio.sleep(self._pace.start_s)
         if self._came_up:
@@ -137,7 +157,7 @@ class Supervisor:
         while True:
             started = asyncio.get_running_loop().time()
             process = await self._spawn(program)
-            asks = asyncio.create_task(self._wait_until_it_answers(program, process.pid))
+            asks = asyncio.create_task(self._attend(program, process.pid))
             exits = asyncio.create_task(process.wait())
             try:
                 await asyncio.wait((asks, exits), return_when=asyncio.FIRST_COMPLETED)
@@ -181,10 +201,23 @@ class Supervisor:
         self._processes[program.name] = process
         return process
 
+    async def _attend(self, program: Program, pid: int) -> None:
+        """Wait until it answers, and from then on kill it when it hangs: `_keep` starts it again."""
+        await self._wait_until_it_answers(program, pid)
+        if program.works is None:
+            return
+        unanswered = 0
+        while unanswered < self._pace.hung_after:
+            await asyncio.sleep(self._pace.watch_s)
+            unanswered = 0 if await program.works() else unanswered + 1
+        logger.error("hangs and is killed", program=program.name, pid=pid, unanswered=unanswered)
+        _signal_group(pid, signal.SIGKILL)
+
     async def _wait_until_it_answers(self, program: Program, pid: int) -> None:
         while trouble := await program.trouble():
             self._last_trouble[program.name] = trouble
             await asyncio.sleep(self._pace.ask_s)
+        self._last_trouble.pop(program.name, None)
         self._answers[program.name].set()
         logger.info("answers", program=program.name, pid=pid)
         if all(answers.is_set() for answers in self._answers.values()):
@@ -193,15 +226,23 @@ class Supervisor:
 
     async def _stop_all(self) -> None:
         """Stop every child: first those that need others, then the rest."""
-        dependent = [program.name for program in self._programs if program.after]
-        rest = [program.name for program in self._programs if not program.after]
-        for names in (dependent, rest):
-            processes = [self._processes[name] for name in names if name in self._processes]
-            await asyncio.gather(*(self._stop(process) for process in processes))
+        dependent = [program for program in self._programs if program.after]
+        rest = [program for program in self._programs if not program.after]
+        for programs in (dependent, rest):
+            started = [program for program in programs if program.name in self._processes]
+            await asyncio.gather(*(self._stop(one, self._processes[one.name]) for one in started))
 
-    async def _stop(self, process: asyncio.subprocess.Process) -> None:
-        if process.returncode is None:
+    async def _stop(self, program: Program, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None and not self._at_once.is_set():
             _signal_group(process.pid, signal.SIGTERM)
+            ends = [asyncio.create_task(process.wait()), asyncio.create_task(_wait(self._at_once))]
+            await asyncio.wait(
+                ends, timeout=self.drain_s + self._pace.stop_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in ends:
+                task.cancel()
+        if process.returncode is None and self._at_once.is_set():
+            _signal_group(process.pid, program.at_once)
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), self._pace.stop_s)
         _signal_group(process.pid, signal.SIGKILL)
@@ -236,70 +277,10 @@ def _words(status: int) -> str:
 
 
 def _tail(output: Path | None) -> str:
-    """The last lines of what a program wrote into its file, to show beside the failure."""
-    if output is None or not output.exists():
+    """The last lines of what a program wrote into its file, to show beside the failure; or where they are."""
+    if output is None:
+        return "; its own lines above say why"
+    if not output.exists():
         return ""
     lines = output.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
     return "".join(f"\n    {log.escaped(line)}" for line in lines)
-
-
-def part_program(
-    name: str, settings: Settings, argv: tuple[str, ...], after: tuple[str, ...] = ()
-) -> Program:
-    """The program of one part, asked through its control API."""
-    path = control_socket(name, settings)
-
-    async def trouble() -> str | None:
-        if not path:
-            return None
-        try:
-            status, text = await ask(path, "/about/health")
-        except ControlError as error:
-            return str(error)
-        return None if status == 200 else text.strip() or f"status {status}"
-
-    return Program(name, argv, trouble, after, environment=_environment(name, settings))
-
-
-def _environment(name: str, settings: Settings) -> Mapping[str, str]:
-    asks_for_certificates = name == "component" and settings.focus.bridge.startswith("https:")
-    return {} if asks_for_certificates else NO_AUTHORITIES
-
-
-def part_argv(name: str, config: Path, overrides: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The command line of one part."""
-    sets = (word for override in overrides for word in ("--set", override))
-    return (sys.executable, "-m", "carillon", name, "--config", str(config), *sets)
-
-
-async def run_until_signalled(supervisor: Supervisor) -> None:
-    """Run until SIGINT or SIGTERM; SIGHUP is passed on, unless it says that our terminal has gone."""
-    loop, stop, from_terminal = asyncio.get_running_loop(), asyncio.Event(), _has_terminal()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-
-    def hang_up() -> None:
-        if from_terminal and not _has_terminal():
-            stop.set()
-        else:
-            supervisor.hang_up()
-
-    loop.add_signal_handler(signal.SIGHUP, hang_up)
-    await supervisor.run(stop)
-
-
-def _has_terminal() -> bool:
-    """Whether this process has a controlling terminal now."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
-
-
-async def run_parts(settings: Settings, overrides: tuple[str, ...]) -> int:
-    """`carillon run`: keep every part of one configuration running."""
-    log.set_up(settings.log, "supervisor")
-    programs = [part_program(name, settings, part_argv(name, settings.path, overrides)) for name in PARTS]
-    await run_until_signalled(Supervisor(programs, lambda pids: logger.info("every part answers", **pids)))
-    return 0

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import structlog
 
+from carillon.unreadable import reason
+
 HANDSHAKE_TIMEOUT_S = 10.0
 """Enough for three round trips and a slow phone's arithmetic; who takes longer is cut."""
 
@@ -30,8 +32,9 @@ class ServerTls:
         """For listeners: stays the same and shows every new connection the certificate that is current."""
         self.context.sni_callback = self._show_current
 
-    def reload(self) -> None:
-        """Read the files again. A pair that cannot be used changes nothing, and the log says so."""
+    def reload(self, certificate: str, key: str) -> None:
+        """Read the files again, or others. A pair that is of no use changes nothing, and the log says so."""
+        self._certificate, self._key = certificate, key
         try:
             self._current = self._loaded()
         except CertificateError as error:
@@ -47,9 +50,10 @@ class ServerTls:
         try:
             # The password keeps OpenSSL from asking for one at the terminal; a key that needs one is refused.
             context.load_cert_chain(self._certificate, self._key, password="-")
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             what = f"the certificate {self._certificate} with the key {self._key}"
-            raise CertificateError(f"{what} cannot be used: {error}") from error
+            why = str(error) if isinstance(error, ssl.SSLError) else reason(error)
+            raise CertificateError(f"{what} cannot be used: {why}") from error
         return context
 
     def _show_current(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from aiohttp import web
 
 from carillon.part import Part
 from carillon.settings import Settings, read_secret
+from component.administration.service import Administration
 from component.bytestreams.service import Bytestreams
 from component.calls.service import Calls
+from component.delegation import VERSIONS, Delegation, nodes
 from component.disco import FOCUS, FOCUS_NS, Disco
 from component.external_services import NAMESPACES, ExternalServices
+from component.focus.metrics import HEALTHY
+from component.focus.oversight import Oversight
 from component.focus.service import Focus
-from component.link import ComponentLink, Limits, LossKind
-
-_LOST = "the session with the XMPP server at {where} was lost: {detail}"
-_TROUBLES = {
-    LossKind.REFUSED: "nothing answers at {where} ({detail}): does the XMPP server run, and listen there for"
-    " components?",
-    LossKind.SILENT: "what listens at {where} does not answer the handshake: is it the XMPP server's port for"
-    " components?",
-    LossKind.NOT_AUTHORIZED: "the XMPP server refuses the secret for {domain}: the one in {secret} must stand"
-    " in its configuration too (ejabberd: or it does not know this host)",
-    LossKind.HOST_UNKNOWN: "the XMPP server knows no component {domain}: add it to its configuration",
-    LossKind.CONFLICT: "another process is connected to the XMPP server as {domain}",
-}
-_NO_SUCH_HOST = {LossKind.HOST_UNKNOWN, LossKind.NOT_AUTHORIZED}
-"""How servers say that they have no such component: Prosody, and ejabberd."""
+from component.link import ComponentLink
+from component.links import NO_SUCH_HOST, limits_of, link_of, trouble
+from component.self_check import SelfCheck
 
 
 def make(settings: Settings) -> Part:
@@ -43,28 +35,35 @@ class Component:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         xmpp, calls = settings.xmpp, settings.calls
-        self._link = _link(settings, settings.focus.domain)
+        self._link = link_of(settings, settings.focus.domain)
         self._links = [self._link]
-        Disco(self._link, FOCUS, (FOCUS_NS, *NAMESPACES))
-        ExternalServices(
+        disco = Disco(self._link, FOCUS, (FOCUS_NS, *NAMESPACES, *VERSIONS), nodes(NAMESPACES))
+        own_domains = frozenset((xmpp.domain, xmpp.guest_domain))
+        self._external_services = ExternalServices(
             self._link,
+            Delegation(self._link, own_domains),
             settings.turn,
             read_secret(settings.turn.secret_file),
-            frozenset((xmpp.domain, xmpp.guest_domain)),
+            own_domains,
             clock=time.time,
         )
         self._focus = Focus(settings, self._link)
+        self._administration = Administration(
+            self._link, Oversight(self._focus, settings, clock=time.time), settings, clock=time.monotonic
+        )
+        disco.extend(self._administration)
+        HEALTHY.set_function(lambda: self.trouble() is None)
         self._calls: Calls | None = None
         self._bytestreams: Bytestreams | None = None
         if calls.enabled:
-            link = _link(settings, calls.domain)
+            link = link_of(settings, calls.domain)
             self._links.append(link)
-            pin = read_secret(Path(calls.pin_file)) if calls.rooms == "pin" else ""
-            self._calls = Calls(settings, link, pin)
+            self._calls = Calls(settings, link, _pin(settings))
         if settings.socks5.enabled:
-            link = _link(settings, settings.socks5.domain)
+            link = link_of(settings, settings.socks5.domain)
             self._links.append(link)
             self._bytestreams = Bytestreams(settings, link, clock=time.monotonic)
+        self._check = SelfCheck(self._links, xmpp.muc, xmpp.domain)
 
     async def start(self) -> None:
         """Start the services, then the links: they hear of the first session."""
@@ -86,9 +85,38 @@ class Component:
         for link in self._links:
             await link.stop()
 
+    def reload(self, settings: Settings) -> None:
+        """Take up limits, secrets and what is offered; conferences and calls go on. Raises SettingsError."""
+        turn_secret, secret = read_secret(settings.turn.secret_file), read_secret(settings.xmpp.secret_file)
+        pin = _pin(settings)
+        self._settings = settings
+        for link in self._links:
+            link.reload(secret, limits_of(settings))
+        self._external_services.reload(settings.turn, turn_secret)
+        self._focus.reload(settings)
+        self._administration.reload(settings)
+        if self._calls is not None:
+            self._calls.reload(settings, pin)
+        if self._bytestreams is not None:
+            self._bytestreams.reload(settings)
+
+    def drain(self) -> None:
+        """Begin no new conference and take no new call."""
+        self._focus.drain()
+        if self._calls is not None:
+            self._calls.drain()
+
+    def remaining(self) -> Mapping[str, int]:
+        """Conferences with somebody in them, and calls."""
+        conferences = self._focus.conferences.values()
+        return {
+            "conferences": sum(bool(conference.participants) for conference in conferences),
+            "calls": self._calls.calls if self._calls else 0,
+        }
+
     def routes(self) -> Iterable[web.RouteDef]:
-        """What the focus adds to the control API."""
-        return self._focus.routes()
+        """What administration and self-check add to the control API."""
+        return *self._administration.routes(), *self._check.routes()
 
     def trouble(self) -> str | None:
         """Why there is no session with the XMPP server, and what to do.
@@ -102,29 +130,13 @@ class Component:
         loss = link.loss
         if loss is None:
             return "connecting to the XMPP server"
-        xmpp = self._settings.xmpp
-        return _TROUBLES.get(loss.kind, _LOST).format(
-            where=f"{xmpp.server}:{xmpp.component_port}",
-            domain=link.domain,
-            secret=xmpp.secret_file,
-            detail=loss.text,
-        )
+        return trouble(self._settings, link.domain, loss)
 
     def _done_without(self, link: ComponentLink) -> bool:
-        return link is not self._link and link.loss is not None and link.loss.kind in _NO_SUCH_HOST
+        return link is not self._link and link.loss is not None and link.loss.kind in NO_SUCH_HOST
 
 
-def _link(settings: Settings, host: str) -> ComponentLink:
-    xmpp, limits = settings.xmpp, settings.limits
-    return ComponentLink(
-        host,
-        read_secret(xmpp.secret_file),
-        (xmpp.server, xmpp.component_port),
-        pinged=xmpp.domain,
-        limits=Limits(
-            bytes=limits.stanza_bytes,
-            depth=limits.stanza_depth,
-            elements=limits.stanza_elements,
-            attributes=limits.stanza_attributes,
-        ),
-    )
+def _pin(settings: Settings) -> str:
+    """The PIN of calls to rooms; "" when none is wanted. Raises SettingsError."""
+    calls = settings.calls
+    return read_secret(Path(calls.pin_file)) if calls.enabled and calls.rooms == "pin" else ""

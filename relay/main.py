@@ -6,7 +6,7 @@ import ipaddress
 import resource
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from random import SystemRandom
 
@@ -18,8 +18,9 @@ from prometheus_client.registry import Collector
 from carillon.guard.addresses import canonical
 from carillon.part import Part, PartError
 from carillon.settings import Settings, TurnSettings, read_secret
-from carillon.settings_rules import host_and_port
+from carillon.settings.rules import host_and_port
 from carillon.tls import CertificateError, ServerTls
+from carillon.unreadable import port_reason
 from relay.socks5.control import Socks5Control
 from relay.socks5.metrics import Socks5Collector
 from relay.socks5.proxy import Proxy
@@ -133,10 +134,33 @@ class Relay:
         while self._collectors:
             REGISTRY.unregister(self._collectors.pop())
 
-    def reload(self) -> None:
-        """Read certificate and key again, for new connections."""
+    def reload(self, settings: Settings) -> None:
+        """Take up limits, policy, secret and certificate; what runs goes on. Raises SettingsError."""
+        if self._sockets is None:
+            return
+        turn, timeout_s = settings.turn, settings.limits.handshake_timeout_s
+        secret = read_secret(turn.secret_file)
+        _raise_file_limit(_files_wanted(settings))
+        self._sockets.server.reload(turn, secret, peer_policy(settings))
+        self._sockets.reload(timeout_s)
+        if self._proxy is not None:
+            self._proxy.reload(settings.socks5, timeout_s)
         if self._tls is not None:
-            self._tls.reload()
+            self._tls.reload(turn.certificate, turn.key)
+
+    def drain(self) -> None:
+        """Refuse new allocations and new connections of bytestreams."""
+        if self._sockets is not None:
+            self._sockets.server.allocations.draining = True
+        if self._proxy is not None:
+            self._proxy.drain()
+
+    def remaining(self) -> Mapping[str, int]:
+        """Allocations and streams that live."""
+        return {
+            "allocations": len(self._sockets.server.allocations.by_client) if self._sockets else 0,
+            "bytestreams": self._proxy.streams.active if self._proxy else 0,
+        }
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return `GET /turn/allocations` and what the bytestream proxy adds."""
@@ -162,10 +186,9 @@ def _listener(kind: socket.SocketKind, address: str, port: int, setting: str) ->
     try:
         return bound_socket(kind, address, port)
     except OSError as error:
-        raise PartError(
-            f"{setting} {port} on {address} cannot be opened: {error.strerror}; "
-            f"stop what uses it or set another {setting}"
-        ) from error
+        in_use = f"{error.strerror}; stop what uses it or set another {setting}"
+        why = port_reason(error, address, setting.partition(".")[0]) or in_use
+        raise PartError(f"{setting} {port} on {address} cannot be opened: {why}") from error
 
 
 def _files_wanted(settings: Settings) -> int:

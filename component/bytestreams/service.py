@@ -33,22 +33,26 @@ class Bytestreams:
 
     def __init__(self, settings: Settings, link: Link, clock: Callable[[], float]) -> None:
         """`clock` gives seconds."""
-        socks5, xmpp = settings.socks5, settings.xmpp
         self._domain = link.domain
-        self._domains = frozenset((xmpp.domain, xmpp.guest_domain, *socks5.remote_domains))
         self._clock = clock
         self._buckets = Buckets(PER_SECOND, BURST)
         self._relay = RelayClient(settings.turn.control)
+        self.reload(settings)
+        Disco(link, Identity("proxy", "bytestreams", "SOCKS5 Bytestreams"), (BYTESTREAMS_NS,))
+        link.on_iq("get", QUERY, self._on_address)
+        link.on_iq("set", QUERY, self._on_activate)
+
+    def reload(self, settings: Settings) -> None:
+        """Tell other addresses, and serve people of other domains, from now on."""
+        socks5, xmpp = settings.socks5, settings.xmpp
+        self._domains = frozenset((xmpp.domain, xmpp.guest_domain, *socks5.remote_domains))
         self._address = Element(QUERY)
         for host in socks5.advertise:
             SubElement(
                 self._address,
                 f"{{{BYTESTREAMS_NS}}}streamhost",
-                {"jid": link.domain, "host": host, "port": str(socks5.port)},
+                {"jid": self._domain, "host": host, "port": str(socks5.port)},
             )
-        Disco(link, Identity("proxy", "bytestreams", "SOCKS5 Bytestreams"), (BYTESTREAMS_NS,))
-        link.on_iq("get", QUERY, self._on_address)
-        link.on_iq("set", QUERY, self._on_activate)
 
     async def start(self) -> None:
         """Make ready."""

@@ -14,7 +14,7 @@ from typing import Final
 from carillon.guard.buckets import Buckets
 from carillon.settings import Settings
 from component.calls.addresses import Callee
-from component.calls.reasons import BUSY, CLOSED, STRANGER, TOO_FAST, TOO_MANY
+from component.calls.reasons import BUSY, CLOSED, STOPPING, STRANGER, TOO_FAST, TOO_MANY
 from component.stanza import bare, domain
 from jingle.content import Reason
 
@@ -43,12 +43,9 @@ class Admission:
 
     def __init__(self, settings: Settings, pin: str) -> None:
         """`pin` is "" unless `calls.rooms` is "pin"."""
-        calls, xmpp = settings.calls, settings.xmpp
-        self._domains = frozenset((xmpp.domain, xmpp.guest_domain, *calls.remote_domains))
-        self._rooms = calls.rooms
-        self._max_calls = calls.max_calls
-        self._max_calls_per_user = calls.max_calls_per_user
-        self._pin = pin
+        self.draining = False
+        """Whether no new call is taken."""
+        self.reload(settings, pin)
         self._calls: Counter[str] = Counter()
         self._attempts = Buckets(0.5, 20)
         self._signals = Buckets(MAX_SIGNALS / 10, MAX_SIGNALS)
@@ -57,6 +54,15 @@ class Admission:
         self._guesses = Buckets(1 / 12, 5)
         self._all_guesses = Buckets(0.5, 30)
         self._unlocked: OrderedDict[str, float] = OrderedDict()
+
+    def reload(self, settings: Settings, pin: str) -> None:
+        """Take other limits and another PIN; who has said the old one need not say the new one yet."""
+        calls, xmpp = settings.calls, settings.xmpp
+        self._domains = frozenset((xmpp.domain, xmpp.guest_domain, *calls.remote_domains))
+        self._rooms = calls.rooms
+        self._max_calls = calls.max_calls
+        self._max_calls_per_user = calls.max_calls_per_user
+        self._pin = pin
 
     def known(self, sender: str) -> bool:
         """Whether this is somebody who may call at all."""
@@ -68,6 +74,8 @@ class Admission:
             return TOO_FAST
         if not self.known(sender):
             return STRANGER
+        if self.draining:
+            return STOPPING
         if self._rooms == "closed" and not called.is_echo:
             return CLOSED
         if self._calls.total() >= self._max_calls:

@@ -82,6 +82,20 @@ class Calls:
             task.cancel()
         await self._bridge.stop()
 
+    def reload(self, settings: Settings, pin: str) -> None:
+        """Take other limits, and the PIN of now ("" unless `calls.rooms` is "pin"); calls go on."""
+        self._settings = settings
+        self._admission.reload(settings, pin)
+
+    def drain(self) -> None:
+        """Take no new call; those there are go on."""
+        self._admission.draining = True
+
+    @property
+    def calls(self) -> int:
+        """How many there are."""
+        return len(self._lines)
+
     # Presence and discovery
 
     def _on_info(self, iq: Element) -> Element:

@@ -82,7 +82,7 @@ class Mover:
 
     def __init__(self, idle_timeout_s: float, on_end: Callable[[Ended], None]) -> None:
         """`on_end` is called in the mover's thread."""
-        self._idle_timeout_s = idle_timeout_s
+        self.idle_timeout_s = idle_timeout_s
         self._on_end = on_end
         self._new: deque[_Pair] = deque()
         self._stop_at: float | None = None
@@ -202,7 +202,7 @@ class Mover:
         """End the streams on which nothing has moved for too long, and all when it is time to stop."""
         for pair in list(self._pairs.values()):
             half_closed = pair.forth.ended or pair.back.ended
-            limit_s = min(self._idle_timeout_s, HALF_CLOSED_S) if half_closed else self._idle_timeout_s
+            limit_s = min(self.idle_timeout_s, HALF_CLOSED_S) if half_closed else self.idle_timeout_s
             if self._stop_at is not None and now >= self._stop_at:
                 self._end(pair, EndReason.STOPPED)
             elif pair.moved != pair.seen:

@@ -39,8 +39,6 @@ class Proxy:
     """Accepts clients, pairs them, and moves their bytes once a stream is activated."""
 
     def __init__(self, settings: Socks5Settings, handshake_timeout_s: float) -> None:
-        self._settings = settings
-        self._handshake_timeout_s = min(handshake_timeout_s, HANDSHAKE_S)
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
         self._connections: dict[int, Connection] = {}
@@ -51,7 +49,6 @@ class Proxy:
         """Connections of each address, active ones too."""
         self._sources: dict[str, tuple[str, str]] = {}
         """The addresses of an active stream."""
-        self._rates = Buckets(settings.connections_per_second, settings.connections_per_second * BURST_S)
         self._next_number = 0
         self._timer: asyncio.TimerHandle | None = None
         self.counters = Counters()
@@ -59,6 +56,7 @@ class Proxy:
             settings.pending_timeout_s, settings.max_streams, settings.max_streams_per_user
         )
         self.mover = Mover(settings.idle_timeout_s, self._tell)
+        self.reload(settings, handshake_timeout_s)
 
     def start(self, bound: Iterable[socket.socket]) -> None:
         """Accept clients on bound, non-blocking sockets."""
@@ -69,14 +67,28 @@ class Proxy:
             self._listen(listener)
         self._tick()
 
-    async def stop(self) -> None:
-        """Take no more clients, let go those that wait, and give active streams a moment."""
-        if self._timer is not None:
-            self._timer.cancel()
+    def reload(self, settings: Socks5Settings, handshake_timeout_s: float) -> None:
+        """Take other limits and time-outs, for what is there too."""
+        self._settings = settings
+        self._handshake_timeout_s = min(handshake_timeout_s, HANDSHAKE_S)
+        self._rates = Buckets(settings.connections_per_second, settings.connections_per_second * BURST_S)
+        self.streams.pending_timeout_s = settings.pending_timeout_s
+        self.streams.max_streams = settings.max_streams
+        self.streams.max_streams_per_user = settings.max_streams_per_user
+        self.mover.idle_timeout_s = settings.idle_timeout_s
+
+    def drain(self) -> None:
+        """Take no more clients; idempotent."""
         for listener in self._listeners:
             self._loop.remove_reader(listener.fileno())
             listener.close()
         self._listeners.clear()
+
+    async def stop(self) -> None:
+        """Take no more clients, let go those that wait, and give active streams a moment."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.drain()
         for connection in tuple(self._connections.values()):
             connection.close()
             self._forget(connection)

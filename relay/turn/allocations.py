@@ -22,8 +22,10 @@ class Allocations:
         self._held: Counter[str] = Counter()
         self._output = output
         self._ports = ports
-        self._per_user = per_user
-        self._maximum = maximum
+        self.per_user = per_user
+        self.maximum = maximum
+        self.draining = False
+        """Whether there are no new ones any more."""
 
     def find(self, client: FiveTuple, now: float) -> Allocation | None:
         """Return the client's allocation if it has one that has not expired."""
@@ -38,12 +40,13 @@ class Allocations:
     ) -> Allocation:
         """Open a relay port, an `even` one if wanted.
 
-        Raises TurnError 486 (the user's quota is used up) or 508 (the quota of all, or no port is free).
+        Raises TurnError 486 (the user's quota is used up) or 508 (the quota of all, no port is free,
+        or the relay is about to end).
         """
         holder = self._holder(client, user)
-        if self._held[holder] >= self._per_user:
+        if self._held[holder] >= self.per_user:
             raise TurnError(486)
-        if len(self.by_client) >= self._maximum:
+        if self.draining or len(self.by_client) >= self.maximum:
             raise TurnError(508)
         port = self._ports.take(lambda port: not (even and port & 1) and self._output.open_port(port))
         if port is None:

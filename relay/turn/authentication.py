@@ -34,9 +34,15 @@ class Authenticator:
         self._nonces = nonces
         self._unix_time = unix_time
 
-    def user(self, message: Message, client: FiveTuple, now: float) -> User:
-        """Return the user who signed `message`.
+    def reload(self, secret: str, max_ttl_s: int) -> None:
+        """Take a new secret, for credentials that nobody has used yet, and a new longest life."""
+        self._secret = secret
+        self._max_ttl_s = max_ttl_s
 
+    def user(self, message: Message, client: FiveTuple, now: float, holder: User | None = None) -> User:
+        """Return the user who signed `message`; `holder` is whose allocation the client's is, if it has one.
+
+        The holder's key stays good when the secret changes: who relays already goes on.
         Raises TurnError: 401 unsigned or wrong credentials, 400 for missing attributes, 438 for
         a nonce that has expired or was issued to somebody else.
         """
@@ -50,7 +56,7 @@ class Authenticator:
         if not self._nonces.valid(nonce, client, now):
             raise self._challenge(438, client, now)
         text = username.decode("utf-8", "replace")
-        key = self._key(text)
+        key = holder.key if holder is not None and holder.username == text else self._key(text)
         # The signature is compared whoever the user is: an unknown one takes as long as a wrong password.
         signed = message.integrity_ok(key)
         if not signed or realm != self._realm or not self._is_current(text):

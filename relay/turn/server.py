@@ -85,18 +85,30 @@ class Server:
             per_user=settings.allocations_per_user,
             maximum=settings.max_allocations,
         )
+        self._advertise = settings.advertise
         self._output = output
         self._random = random
         self._relayed_ip = str(canonical(settings.advertise))
         self._authenticator = Authenticator(
             secret, settings.realm, settings.max_credential_ttl_s, Nonces(random), unix_time
         )
+        self._logged = Buckets(_LOG_LINES_PER_S, 1.0)
+        self._take_limits(settings, policy)
+
+    def reload(self, settings: TurnSettings, secret: str, policy: PeerPolicy) -> None:
+        """Take other limits, another secret and another policy for the requests from now on.
+
+        What is allocated stays; permissions and channels stay until they have to be refreshed.
+        """
+        self.allocations.per_user = settings.allocations_per_user
+        self.allocations.maximum = settings.max_allocations
+        self._authenticator.reload(secret, settings.max_credential_ttl_s)
+        self._take_limits(settings, policy)
+
+    def _take_limits(self, settings: TurnSettings, policy: PeerPolicy) -> None:
         rate = settings.unauthenticated_per_second
         self._unauthenticated = Buckets(rate, max(1.0, rate * _BURST_S))
-        self._logged = Buckets(_LOG_LINES_PER_S, 1.0)
-        self._context = requests.Context(
-            self.allocations, policy, settings.advertise, settings.max_lifetime_s
-        )
+        self._context = requests.Context(self.allocations, policy, self._advertise, settings.max_lifetime_s)
 
     def receive(self, client: FiveTuple, data: bytes, now: float) -> None:
         """Take one datagram or one message of a stream from a client."""
@@ -214,9 +226,10 @@ class Server:
             return
         user = None
         try:
-            user = self._authenticator.user(message, client, now)
-            _refuse_unknown(message)
             allocation = self.allocations.find(client, now)
+            holder = None if allocation is None else allocation.user
+            user = self._authenticator.user(message, client, now, holder)
+            _refuse_unknown(message)
             request = Request(client, message, user, allocation, now)
             response = _response(message, MessageClass.SUCCESS, handler(self._context, request), user)
         except TurnError as error:

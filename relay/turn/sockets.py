@@ -41,7 +41,7 @@ class Sockets:
     async def listen(self, udp: socket.socket, tcp: socket.socket) -> None:
         """Serve clients on two bound sockets."""
         self._listener = UdpSocket(self._loop, udp, self._from_client)
-        await self._accept(tcp, partial(Connection, self, self._handshake_timeout_s))
+        await self._accept(tcp, lambda: Connection(self, self._handshake_timeout_s))
         self._tick()
 
     async def listen_tls(self, bound: socket.socket, tls: ServerTls) -> None:
@@ -70,6 +70,10 @@ class Sockets:
             self._listener = None
         for port in tuple(self._relays):
             self.close_port(port)
+
+    def reload(self, handshake_timeout_s: float) -> None:
+        """Give connections that come from now on so long to allocate something."""
+        self._handshake_timeout_s = handshake_timeout_s
 
     # Output
 

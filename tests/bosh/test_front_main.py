@@ -98,7 +98,8 @@ async def handshake(port: int, trust: ssl.SSLContext) -> None:
 async def test_a_new_certificate_is_shown_to_new_connections_and_old_ones_live(
     prosody: Settings, certified: Settings, start_front: StartFront
 ) -> None:
-    front = await start_front(replace(certified, xmpp=prosody.xmpp))
+    served = replace(certified, xmpp=prosody.xmpp)
+    front = await start_front(served)
     pem, key = Path(certified.front.certificate), Path(certified.front.key)
     before = ssl.create_default_context(cafile=pem)
     url = f"wss://localhost:{front.port}/xmpp-websocket"
@@ -110,11 +111,11 @@ async def test_a_new_certificate_is_shown_to_new_connections_and_old_ones_live(
         await client.login(prosody.xmpp.guest_domain)
         halve(pem)
         with capture_logs() as lines:
-            front.reload()
+            front.reload(served)
         assert "the old one stays" in lines[0]["event"] and str(pem) in lines[0]["reason"]
         await handshake(front.port, before)
         make_self_signed(pem, key, ("localhost",))
-        front.reload()
+        front.reload(served)
         await handshake(front.port, ssl.create_default_context(cafile=pem))
         with pytest.raises(ssl.SSLCertVerificationError):
             await handshake(front.port, before)

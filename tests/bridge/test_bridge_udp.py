@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+import uvloop
 
 from bridge.conference import Conference
 from bridge.endpoint import Endpoint
-from bridge.media_port import MediaPort
+from bridge.media_port import MIN_SLEEP_S, MediaPort
 from bridge.metrics import ENDED, REJECTED
 from bridge.registry import Registry
 from carillon.part import PartError
@@ -256,6 +257,29 @@ async def test_a_tick_comes_earlier_when_the_registry_asks_for_it(site: Site) ->
     site.registry.wake(loop.time())
     site.registry.wake(loop.time() + 1800)
     await until(lambda: len(ticks) == 2)
+
+
+def test_what_is_due_already_may_be_asked_for_twice_on_the_loop_of_the_bridge() -> None:
+    """uvloop gives back a handle that knows no time where nothing is left to wait."""
+    ticks: list[float] = []
+
+    def tick(now: float) -> float:
+        ticks.append(now)
+        return now + 3600
+
+    async def ask() -> None:
+        registry = blind_registry()
+        registry.tick = tick  # type: ignore[method-assign]
+        port, loop = MediaPort(registry), asyncio.get_running_loop()
+        await port.open(("127.0.0.1",), 0)
+        await until(lambda: loop.time() > ticks[0] + 2 * MIN_SLEEP_S)
+        registry.wake(0.0)
+        registry.wake(-1.0)
+        await until(lambda: len(ticks) == 2)
+        await port.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(ask())
 
 
 async def test_a_port_in_use_is_named(site: Site) -> None:

@@ -1,6 +1,8 @@
 """A part for tests of what runs parts: answers on its control API, and misbehaves as it is told.
 
-python stub_part.py NAME --config FILE [dies|deaf|stubborn|refuses|spawns PIDFILE]
+python stub_part.py NAME --config FILE [dies|deaf|stubborn|refuses|busy|spawns PIDFILE]
+
+One that is "busy" has work left until the file `done` stands beside the configuration.
 """
 
 # ruff: noqa: ASYNC220, ASYNC240
@@ -11,21 +13,24 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
-from carillon import part
+from carillon import part_process
+from carillon.cli import failing_in_words
 from carillon.part import PartError
 from carillon.settings import Settings, load
 
 
 class StubPart:
-    """Does nothing; SIGHUP kills it unless `part.run` sees to it."""
+    """Does nothing but what it is told."""
 
-    def __init__(self, behaviour: tuple[str, ...]) -> None:
+    def __init__(self, behaviour: tuple[str, ...], done: Path) -> None:
         self._behaviour = behaviour
+        self._done = done
 
     async def start(self) -> None:
         match self._behaviour:
@@ -50,6 +55,17 @@ class StubPart:
         if self._behaviour == ("trips",):
             raise RuntimeError("a bug while stopping")
 
+    def reload(self, settings: Settings) -> None:
+        if self._behaviour == ("trips",):
+            raise RuntimeError("a bug while reloading")
+        print(f"takes up {settings.bridge.max_endpoints} {settings.bridge.port}", file=sys.stderr, flush=True)
+
+    def drain(self) -> None:
+        print("begins nothing new", file=sys.stderr, flush=True)
+
+    def remaining(self) -> Mapping[str, int]:
+        return {"things": int(self._behaviour == ("busy",) and not self._done.exists())}
+
     def routes(self) -> Iterable[web.RouteDef]:
         async def hello(_request: web.Request) -> web.Response:
             return web.Response(text="hello")
@@ -57,21 +73,14 @@ class StubPart:
         return [web.get("/hello", hello)]
 
 
-class ReloadingPart(StubPart):
-    def reload(self) -> None:
-        print("reloaded", file=sys.stderr, flush=True)
-
-
 def main() -> int:
     name, _, config, *behaviour = sys.argv[1:]
-    part.STOP_TIMEOUT_S = 0.3
+    part_process.STOP_TIMEOUT_S = 0.3
 
-    def make(_settings: Settings) -> StubPart:
-        if behaviour == ["reloads"]:
-            return ReloadingPart(())
-        return StubPart(tuple(behaviour))
+    def make(settings: Settings) -> StubPart:
+        return StubPart(tuple(behaviour), settings.path.parent / "done")
 
-    return part.run(make, name, load(Path(config)))
+    return failing_in_words(lambda: part_process.run(make, name, partial(load, Path(config), (), os.environ)))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import pytest
 from carillon import cli
 from carillon.certificate import make_self_signed
 from carillon.settings import load
-from tests.dev_server import free_base_port
+from tests.ports import free_base_port
 
 FAKE_CERTBOT = f"""#!{sys.executable}
 # Takes certbot's command line as certbot 2 does, and does what certbot does when all goes well.
@@ -128,6 +128,7 @@ SAME = "--config carillon.toml --set turn.certificate='b' --set turn.key='c'"
         ("show", 2, "--config"),
         ("show --config carillon.toml --set front.key=''", 2, "needs both"),
         ("self-signed --name ä.example --out new", 2, "--name"),
+        ("self-signed --name https://meet.example --out new", 2, "--name"),
         ("self-signed --name a --out carillon.toml", 2, "carillon.toml"),
         ("self-signed --name a", 2, "--config"),
         (f"self-signed --name a {SAME}", 2, "must be the same"),

@@ -102,7 +102,7 @@ def test_a_wrong_word_is_one_line_and_status_2(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nothing"], ["run"], ["bridge", "--conf", "x"], ["dev", "--base-port", "x"]]
+    "arguments", [[], ["nothing"], ["bridge", "--conf", "x"], ["dev", "--base-port", "x"]]
 )
 def test_a_wrong_command_line_has_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -122,10 +122,10 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_run_keeps_all_parts_until_it_is_told_to_stop(tmp_path: Path) -> None:
     """`carillon run` in a process of its own, its parts being stubs."""
     code = (
-        "import sys; from carillon import cli, supervisor\n"
+        "import sys; from carillon import cli, run\n"
         "def argv(name, config, overrides=()):\n"
         f"    return (sys.executable, {str(STUB)!r}, name, '--config', str(config))\n"
-        "supervisor.part_argv = argv\n"
+        "run.part_argv = argv\n"
         "sys.exit(cli.main(sys.argv[1:]))"
     )
     file = tmp_path / "carillon.toml"
@@ -145,3 +145,12 @@ def test_run_keeps_all_parts_until_it_is_told_to_stop(tmp_path: Path) -> None:
     for pid in pids.values():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_reader_who_goes_away_is_no_error() -> None:
+    command = f"{sys.executable} -m carillon man carillon.toml | head -n 1"
+    ran = subprocess.run(
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.startswith(".TH") and ran.stderr == ""
+    assert ran.returncode in (0, 128 + signal.SIGPIPE)  # 0: it was all in the pipe before head left

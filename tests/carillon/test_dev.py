@@ -21,9 +21,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from carillon.certificate import LIFE, make_self_signed
+from carillon.layout import own_address
 from carillon.part import PARTS
 from tests.carillon.xmpp_login import LoginError, Stream, anonymous_login, scram_login
-from tests.dev_server import DevServer, DevServerError, free_base_port
+from tests.dev_server import DevServer, DevServerError
+from tests.ports import free_base_port
 
 GUESTS = {"prosody": "guest.localhost", "ejabberd": "localhost"}
 """Where each server lets guests in."""
@@ -145,11 +147,18 @@ def test_the_server_listens_where_it_is_told_and_nowhere_else(tmp_path: Path, xm
 
 
 @ON_BOTH
-def test_the_server_tells_its_users_where_the_relay_is(tmp_path: Path, xmpp: str) -> None:
-    with dev(tmp_path / "d", "--server", xmpp) as server, Stream(c2s(server), GUESTS[xmpp]) as stream:
+def test_the_server_may_listen_on_another_address_than_loopback(tmp_path: Path, xmpp: str) -> None:
+    override = f'xmpp.server="{own_address(4)}"'
+    with dev(tmp_path / "d", "--server", xmpp, "--set", override) as server:
+        assert anonymous_login(c2s(server), GUESTS[xmpp])
+
+
+def test_prosody_tells_its_users_where_the_relay_is_with_modules_of_its_own_alone(tmp_path: Path) -> None:
+    guests = GUESTS["prosody"]
+    with dev(tmp_path / "d") as server, Stream(c2s(server), guests) as stream:
         stream.ask("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>", "<success")
         stream.bind()
-        query = f"<iq type='get' id='x' to='{GUESTS[xmpp]}'><services xmlns='urn:xmpp:extdisco:2'/></iq>"
+        query = f"<iq type='get' id='x' to='{guests}'><services xmlns='urn:xmpp:extdisco:2'/></iq>"
         answer = stream.ask(query, "</iq>")
         services = re.findall("<service [^>]*>", answer)
         turn = [service for service in services if "type='turn" in service]
@@ -163,8 +172,10 @@ def test_the_server_tells_its_users_where_the_relay_is(tmp_path: Path, xmpp: str
         )
         for service in turn:
             assert "host='127.0.0.1'" in service
-            assert re.search(r"username='\d{10}(:[^']+)?'", service)
+            assert re.search(r"username='\d{10}'", service)
             assert "password='" in service
+        log = (tmp_path / "d" / "prosody" / "prosody.log").read_text()
+        assert "delegation" not in log
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -289,6 +300,17 @@ def test_an_override_reaches_the_generated_configuration_and_the_server(tmp_path
         assert server.endpoints["turn"]["tcp"] == base + 9
         assert f"tcp_port = {base + 9}" in Path(server.endpoints["config"]).read_text()
         assert anonymous_login(c2s(server), "visitors.x")
+
+
+def test_settings_of_the_environment_are_ignored_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARILLON_FRONT_PORT", "1")
+    monkeypatch.setenv("CARILLON_CONFIG", "/nonexistent")
+    monkeypatch.setenv("CARILLON_NONSENSE", "x")
+    with dev(tmp_path / "d") as server:
+        assert server.endpoints["http"] == f"http://127.0.0.1:{server.base_port}"
+        assert 'variables="CARILLON_CONFIG CARILLON_FRONT_PORT CARILLON_NONSENSE"' in server.log()
 
 
 def test_a_directory_with_a_very_long_name_works_and_leaves_nothing_in_tmp(tmp_path: Path) -> None:

@@ -12,12 +12,24 @@ from pathlib import Path
 import pytest
 
 from carillon.part import PARTS
+from carillon.part_program import part_program
 from carillon.settings import parse
-from carillon.supervisor import part_program
 
 ONLY_FOR_COMMANDS = {
     f"carillon.{name}"
-    for name in ("acme", "cert", "certificate", "dev", "ejabberd", "endpoints", "prosody", "supervisor")
+    for name in (
+        "acme",
+        "cert",
+        "certificate",
+        "check",
+        "dev",
+        "ejabberd",
+        "endpoints",
+        "part_program",
+        "prosody",
+        "run",
+        "supervisor",
+    )
 }
 """The modules behind `carillon run`, `dev` and `cert`."""
 

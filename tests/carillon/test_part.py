@@ -62,19 +62,6 @@ async def test_a_part_answers_until_it_is_told_to_stop(config: Path) -> None:
     assert not list((config.parent / "run").iterdir())
 
 
-@pytest.mark.parametrize(("behaviour", "says"), [((), ""), (("reloads",), "reloaded")])
-async def test_sighup_reloads_and_ends_nothing(config: Path, behaviour: tuple[str, ...], says: str) -> None:
-    with part(config, *behaviour) as process:
-        assert await health(config) == (200, "ok")
-        for _ in range(3):
-            process.send_signal(signal.SIGHUP)
-            assert await health(config) == (200, "ok")
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=10)
-        assert process.returncode == 0
-        assert says in errors
-
-
 async def test_trouble_is_what_health_says(config: Path) -> None:
     with part(config, "deaf"):
         for _ in range(100):

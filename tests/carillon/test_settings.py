@@ -184,6 +184,7 @@ def test_a_whole_number_is_good_for_a_float() -> None:
         ("[turn]\nrelay_ports = [5, 4]\n", 2, "must be a first and a last port"),
         ("[turn]\nrelay_ports = [5]\n", 2, "must be a list of two whole numbers"),
         ("[turn]\ncredential_ttl_s = 172801\n", 2, "is longer than turn.max_credential_ttl_s accepts"),
+        ("[turn]\ncredentials_per_user = 1\n", 2, "must be 2 or more, not 1"),
         ('[turn]\nsecret_file = ""\n', 2, "turn.secret_file must be the name of a file"),
         ('[xmpp]\ndomain = "a@b"\n', 2, "xmpp.domain must be a domain name in lower case"),
         ('[xmpp]\ndomain = "Example.org"\n', 2, "xmpp.domain must be a domain name in lower case"),
@@ -261,7 +262,7 @@ def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "mode", "says"),
     [
-        (None, 0, "cannot be read"),
+        (None, 0, "cannot be read: No such file or directory: `openssl"),
         (b"", 0o600, "is empty"),
         (b" \n", 0o600, "is empty"),
         (b"abc\n", 0o644, "is open to everybody"),

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from carillon.part_program import part_argv, part_program
 from carillon.settings import parse
-from carillon.supervisor import Pace, Program, Supervisor, SupervisorError, part_argv, part_program
+from carillon.supervisor import Pace, Program, Supervisor, SupervisorError
 
 QUICK = Pace(start_s=10.0, first_pause_s=0.02, longest_pause_s=0.1, settled_s=5.0, stop_s=0.3, ask_s=0.02)
 
@@ -171,7 +172,7 @@ async def test_a_wrong_configuration_is_not_tried_again() -> None:
         return "silent"
 
     run = Run(Program("a", (sys.executable, "-c", "raise SystemExit(2)"), never))
-    with pytest.raises(SupervisorError, match="ended with status 2"):
+    with pytest.raises(SupervisorError, match="ended with status 2; its own lines above say why"):
         await run.task
 
 
@@ -251,6 +252,13 @@ async def test_an_error_of_the_caller_ends_it_all() -> None:
 def test_a_part_is_this_python_with_the_configuration_and_overrides() -> None:
     argv = part_argv("bridge", Path("/c.toml"), ("a.b=1",))
     assert argv == (sys.executable, "-m", "carillon", "bridge", "--config", "/c.toml", "--set", "a.b=1")
+
+
+def test_a_part_that_finds_its_configuration_by_itself_is_told_none() -> None:
+    assert part_argv("bridge", None, ("a.b=1",)) == (
+        *(sys.executable, "-m", "carillon", "bridge"),
+        *("--set", "a.b=1"),
+    )
 
 
 async def test_a_part_without_control_socket_is_taken_as_answering() -> None:

@@ -34,4 +34,7 @@ async def test_it_stops_as_often_as_it_is_told(tmp_path: Path) -> None:
     await component.start()
     await component.stop()
     await component.stop()
-    assert list(component.routes()) == []
+
+
+def test_meetings_are_looked_after_over_the_control_api(tmp_path: Path) -> None:
+    assert "/rooms" in {route.path for route in make(settings_in(tmp_path)).routes()}

@@ -14,7 +14,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from relay.main import Relay
 from relay.socks5.streams import Stage
-from tests.relay.turn_client import free_port, running_relay
+from tests.ports import free_port
+from tests.relay.turn_client import running_relay
 
 WAIT_S = 5.0
 GREETING = b"\5\1\0"

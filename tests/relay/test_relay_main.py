@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from carillon.part import PartError
 from carillon.settings import SettingsError
 from relay import main
-from tests.relay.turn_client import Peer, TurnClient, credential, free_port, running_relay, settings
+from tests.ports import free_port
+from tests.relay.turn_client import Peer, TurnClient, credential, running_relay, settings
 
 LOOPBACK = {"turn__allow_peers": '["127.0.0.0/8"]'}
 
@@ -40,6 +41,12 @@ async def test_a_port_in_use_is_named(tmp_path: Path, kind: socket.SocketKind, s
     await relay.stop()
     await relay.stop()
     assert relay.trouble() == "not listening"
+
+
+async def test_an_address_of_others_is_named_with_what_to_set_behind_nat(tmp_path: Path) -> None:
+    relay = main.make(settings(tmp_path, turn__address='"192.0.2.1"', turn__udp_port=free_port()))
+    with pytest.raises(PartError, match=r"no address 192\.0\.2\.1: set turn\.address .* and turn\.advertise"):
+        await relay.start()
 
 
 async def test_without_a_secret_it_does_not_start(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from carillon.part import PartError
 from relay import main
 from relay.socks5 import mover as mover_module
 from relay.socks5 import proxy as proxy_module
+from tests.ports import free_port
 from tests.relay.socks5_client import GREETING, Socks5Client, connect_request, running_proxy
-from tests.relay.turn_client import free_port, running_relay, settings
+from tests.relay.turn_client import running_relay, settings
 
 DIGEST = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "f" * 40

@@ -12,15 +12,8 @@ import pytest
 from carillon.stun import MessageClass, Method, build
 from relay import main
 from relay.turn.tcp import MAX_WRITE_BUFFER_BYTES, Connection
-from tests.relay.turn_client import (
-    Peer,
-    Refused,
-    TurnClient,
-    credential,
-    free_port,
-    running_relay,
-    settings,
-)
+from tests.ports import free_port
+from tests.relay.turn_client import Peer, Refused, TurnClient, credential, running_relay, settings
 
 LOOPBACK = {"turn__allow_peers": '["127.0.0.0/8"]'}
 BINDING = build(Method.BINDING, MessageClass.REQUEST, bytes(12), [])

@@ -16,15 +16,8 @@ from carillon.certificate import make_self_signed
 from carillon.part import PartError
 from carillon.stun import MessageClass, Method, build
 from relay import main
-from tests.relay.turn_client import (
-    Peer,
-    TurnClient,
-    any_certificate,
-    credential,
-    free_port,
-    running_tls_relay,
-    settings,
-)
+from tests.ports import free_port
+from tests.relay.turn_client import Peer, TurnClient, any_certificate, credential, running_tls_relay, settings
 
 LOOPBACK = {"turn__allow_peers": '["127.0.0.0/8"]'}
 BINDING = build(Method.BINDING, MessageClass.REQUEST, bytes(12), [])
@@ -181,7 +174,7 @@ async def test_a_new_certificate_is_shown_to_new_connections_and_old_ones_live(t
         relayed = await client.allocate()
         await client.bind(0x4000, peer.address)
         make_self_signed(pem, key, ("127.0.0.1",))
-        relay.reload()
+        relay.reload(relay._settings)
         newcomer = await connected(port, trusting(pem))
         await newcomer.allocate()
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -211,7 +204,7 @@ async def test_a_pair_that_does_not_fit_leaves_the_old_one_and_says_so(tmp_path:
             pem.write_text(wrong)
             key.write_text(wrong_key)
             with capture_logs() as lines:
-                relay.reload()
+                relay.reload(relay._settings)
             assert [line["log_level"] for line in lines] == ["error"]
             assert "the old one stays" in lines[0]["event"] and str(pem) in lines[0]["reason"]
             client = await connected(port, trust)
@@ -221,7 +214,7 @@ async def test_a_pair_that_does_not_fit_leaves_the_old_one_and_says_so(tmp_path:
         pem.write_text(good)
         key.write_text(good_key)
         with capture_logs() as lines:
-            relay.reload()
+            relay.reload(relay._settings)
         assert [line["log_level"] for line in lines] == ["info"]
 
 

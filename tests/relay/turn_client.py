@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import socket
 import ssl
 import struct
 import time
@@ -32,6 +31,7 @@ from carillon.stun import (
 from relay.main import Relay
 from relay.turn import channel_data
 from relay.turn.framing import Framing
+from tests.ports import free_port
 
 SECRET = "north"
 REALM = "localhost"
@@ -50,21 +50,6 @@ def settings(directory: Path, **overrides: Any) -> Settings:
     return carillon_settings.load(
         path, tuple(f"{key.replace('__', '.')}={value}" for key, value in (turn | overrides).items())
     )
-
-
-def free_port() -> int:
-    """A port that nothing uses just now, for UDP and TCP."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-        ):
-            udp.bind(("127.0.0.1", 0))
-            try:
-                tcp.bind(udp.getsockname())
-            except OSError:
-                continue
-            return int(udp.getsockname()[1])
 
 
 @asynccontextmanager

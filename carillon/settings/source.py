@@ -12,6 +12,10 @@ Known = Mapping[str, Mapping[str, object]]
 """The known keys (and their types) of each known section."""
 
 
+MAX_NAMED = 30
+"""So many names, and no more, are listed in a message; the longest section has less."""
+
+
 class SettingsError(Exception):
     """A configuration that cannot be used; the text names file, line and what to do."""
 
@@ -65,33 +69,45 @@ def value_of_override(override: str, known: Known) -> Value:
         raise SettingsError(f"{origin}: write it as section.key=VALUE")
     require_known(Value(section, key, None, origin), known)
     try:
+        return Value(section, key, toml_value(text), origin)
+    except ValueError:
+        wanted = f"--set '{section}.{key}=\"…\"'"
+        raise SettingsError(f"{origin}: not a TOML value; a text needs quotes: {wanted}") from None
+
+
+def toml_value(text: str) -> object:
+    """The one TOML value that `text` is. Raises ValueError."""
+    try:
         document = tomllib.loads(f"value = {text.strip()}")
-    except (tomllib.TOMLDecodeError, RecursionError):
-        document = {}
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if list(document) != ["value"]:
-        raise SettingsError(f"{origin}: not a TOML value; a text needs quotes: --set '{section}.{key}=\"…\"'")
-    return Value(section, key, document["value"], origin)
+        raise ValueError("more than one value")
+    value: object = document["value"]
+    return value
 
 
 def require_known(value: Value, known: Known) -> None:
     """Raise SettingsError with the nearest known name when section or key (unless empty) is unknown."""
     keys = known.get(value.section)
     if keys is None:
-        hint = _nearest(value.section, known)
+        hint = nearest(value.section, known)
         raise SettingsError(f"{value.origin}: unknown section [{value.section}]{hint}")
     if not value.key or value.key in keys:
         return
     elsewhere = [section for section, names in known.items() if value.key in names]
-    hint = f"; it belongs under [{elsewhere[0]}]" if elsewhere else _nearest(value.key, keys)
+    hint = f"; it belongs under [{elsewhere[0]}]" if elsewhere else nearest(value.key, keys)
     raise SettingsError(f"{value.origin}: unknown key {value.key} in [{value.section}]{hint}")
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for a message: the known name that looks most like `name`, or all of them."""
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a message: the known name that looks most like `name`, or (of a few) all of them."""
     known = list(known)
     matches = difflib.get_close_matches(name, known, n=1)
     if matches:
         return f"; did you mean {matches[0]}?"
+    if len(known) > MAX_NAMED:
+        return ""
     return f"; known: {', '.join(known)}" if known else "; it has no settings"
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from carillon.settings_source import Value
+from carillon.settings.source import Value
 
 MAX_LIST = 1000
 """Entries a list may have; more is a mistake."""
 
 _DOMAIN = re.compile(r"[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*")
+_LOCAL = re.compile(r"""[^\s"&'/:<>@]{1,255}""")  # RFC 7622 §3.3.1
 
 _Rule = Callable[[Any], str | None]
 """Takes a value of the right type, gives what is wrong with it or None."""
@@ -120,6 +121,10 @@ def _not_negative(found: float) -> str | None:
     return None if found >= 0 else "must not be negative"
 
 
+def _two_or_more(found: int) -> str | None:
+    return None if found >= 2 else "must be 2 or more"
+
+
 def _port(found: int) -> str | None:
     return None if 1 <= found <= 65535 else "must be a port, 1 to 65535"
 
@@ -140,6 +145,14 @@ def _domain(found: str) -> str | None:
 
 def _domains(found: tuple[str, ...]) -> str | None:
     return next((f"{text!r}: {why}" for text in found if (why := _domain(text))), None)
+
+
+def _bare_jids(found: tuple[str, ...]) -> str | None:
+    for text in found:
+        local, _, host = text.partition("@")
+        if not _LOCAL.fullmatch(local) or local != local.lower() or _domain(host):
+            return f"{text!r} must be a bare JID, as name@domain in lower case"
+    return None
 
 
 def _host(found: str) -> str | None:
@@ -238,6 +251,7 @@ _RULES: dict[str, _Rule] = {
     "turn.tls_port": _port_or_none,
     "turn.tls_host": _or_empty(_host),
     "turn.relay_ports": _port_range,
+    "turn.credentials_per_user": _two_or_more,
     "turn.allow_peers": _networks,
     "turn.bridges": _listeners,
     "turn.guest_scope": _choice("bridge", "open"),
@@ -251,6 +265,9 @@ _RULES: dict[str, _Rule] = {
     "front.http_port": _port_or_none,
     "front.public_url": _or_empty(_url("http", "https", path=False)),
     "front.origins": _origins,
+    "front.trusted_proxies": _networks,
+    "admin.jids": _bare_jids,
+    "operation.drain_s": _not_negative,
     "log.level": _choice("debug", "info", "warning", "error"),
     "log.format": _choice("text", "json"),
 }
