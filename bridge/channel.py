@@ -16,7 +16,7 @@ from bridge import strict_json
 from bridge.colibri import SERVER_ID
 from bridge.conference import Conference
 from bridge.endpoint import Endpoint
-from bridge.metrics import MESSAGES, REJECTED
+from bridge.metrics import MESSAGES_RECEIVED, MESSAGES_SENT, REJECTED
 from bridge.registry import Registry
 from carillon import __version__
 from carillon.guard.buckets import Buckets
@@ -75,7 +75,7 @@ class Channel:
                 text = self._queue.popleft()
                 await self._socket.send_str(text)
                 self._queued_bytes -= len(text)
-                MESSAGES.labels("sent").inc()
+                MESSAGES_SENT.inc()
             if self._code is not None:
                 await self._socket.close(code=self._code)
                 return
@@ -154,7 +154,7 @@ class ChannelEndpoint:
         if not isinstance(message, dict):
             REJECTED.labels("channel", "json").inc()
             return
-        MESSAGES.labels("received").inc()
+        MESSAGES_RECEIVED.inc()
         if message.get("colibriClass") == "ClientHello":
             channel.send(SERVER_HELLO)
             return

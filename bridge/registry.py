@@ -12,7 +12,7 @@ from bridge.dtls import Certificate
 from bridge.endpoint import Endpoint
 from bridge.ice import IceAgent
 from bridge.ice_data import Address, Credentials, make_credentials
-from bridge.metrics import CONFERENCES, ENDPOINTS, REJECTED
+from bridge.metrics import ICE_RESTARTS, REJECTED
 from carillon import stun
 from carillon.stun import Attribute, Message, MessageClass
 from jingle.colibri2 import Media
@@ -31,6 +31,8 @@ class Totals:
 
     conferences_created: int = 0
     conferences_completed: int = 0
+    conference_seconds: float = 0.0
+    """How long those that are completed took together."""
     endpoints: int = 0
     ice_succeeded: int = 0
     ice_failed: int = 0
@@ -80,7 +82,6 @@ class Registry:
             now=now,
         )
         self.totals.conferences_created += 1
-        CONFERENCES.set(len(self.conferences))
         return conference
 
     def expire_conference(self, conference: Conference, reason: str, now: float) -> None:
@@ -89,7 +90,7 @@ class Registry:
             conference.remove(endpoint_id, reason, now)
         if self.conferences.pop(conference.meeting_id, None) is not None:
             self.totals.conferences_completed += 1
-        CONFERENCES.set(len(self.conferences))
+            self.totals.conference_seconds += now - conference.created_at
 
     def create_endpoint(
         self,
@@ -111,7 +112,6 @@ class Registry:
         self._by_ufrag[ice.local.ufrag] = endpoint
         self.endpoints.add(endpoint)
         self.totals.endpoints += 1
-        ENDPOINTS.set(len(self.endpoints))
         conference.add(endpoint, media)
         return endpoint
 
@@ -121,6 +121,7 @@ class Registry:
         self._forget_ufrags(endpoint)
         ice.restart(self._fresh_credentials())
         endpoint.ice_generation += 1
+        ICE_RESTARTS.inc()
         for ufrag in ice.ufrags():
             self._by_ufrag[ufrag] = endpoint
 
@@ -143,9 +144,9 @@ class Registry:
         totals.packets_sent += transport.packets_sent
         totals.bytes_sent += transport.bytes_sent
         totals.ice_succeeded += transport.ice_succeeded
-        totals.ice_failed += not transport.ice_succeeded
-        totals.dtls_failed += reason in {"fingerprint", "profile", "handshake"}
-        ENDPOINTS.set(len(self.endpoints))
+        # Who leaves while its checks are still under way has not failed.
+        totals.ice_failed += not transport.ice_succeeded and reason != "expired"
+        totals.dtls_failed += transport.ice_succeeded and not endpoint.was_connected
 
     # Where datagrams go: the Directory of the endpoints.
 

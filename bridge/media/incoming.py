@@ -10,6 +10,7 @@ from bridge.media.codec import LevelMeter
 from bridge.media.key_frames import KeyFrameRequests
 from bridge.media.nack import MissingPackets
 from bridge.media.reception import Reception
+from bridge.metrics import KEY_FRAMES
 from jingle.colibri2 import MediaSource
 
 MAX_LAYERS = 4
@@ -198,6 +199,7 @@ class VideoLayer:
         return True
 
     def _key_frame(self, packet: VideoPacket, payload: bytes) -> None:
+        KEY_FRAMES.inc()
         self.key_frames.key_frame()
         self.missing.forget_before(packet.index)
         size = vp8.key_frame_size(payload, vp8.parse_descriptor(payload))

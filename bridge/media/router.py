@@ -25,6 +25,7 @@ from bridge.media.rtp import RtpError
 from bridge.media.selection import Selection
 from bridge.media.speaker import DECISION_S, DominantSpeaker
 from bridge.media.statistics import endpoint_statistics
+from bridge.metrics import SPEAKER_CHANGES
 from jingle import colibri2
 
 REPORT_S = 1.0
@@ -260,6 +261,7 @@ class Router:
         if now - self._decided_at >= DECISION_S:
             self._decided_at = now
             if self._speaker.decide(now) and self._speaker.speaker is not None:
+                SPEAKER_CHANGES.inc()
                 self._channels.broadcast(self._dominant_speaker(self._speaker.speaker))
                 self._selection.dirty = True
         self._select(now)
