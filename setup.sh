@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Has the system packages that carillon needs, with the argument `test` those that its tests need too, and with `dino`
-# those of the test with Dino. `make` calls it; it says nothing when all are there.
+# Has the system packages that carillon needs, with the argument `test` those that its tests need too, with `dino` and
+# `image` those of the tests with Dino and of the container image. `make` calls it; it says nothing when all are there.
 #
 # What is missing is installed with apt-get, which takes root. Where that is not possible, the script says what to
 # install and fails. A Prosody that it installs is neither started nor enabled as a service: `carillon dev` runs one
 # of its own; the same holds of ejabberd, which the tests use as well. (coturn comes for its clients, which the tests
-# let loose on our relay, and nginx because one test puts it before our front.) What was there before is left as it is.
+# let loose on our relay, nginx and HAProxy because tests put them before our front.) What was there before is left as it
+# is.
 set -euo pipefail
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
@@ -35,18 +36,32 @@ missing_packages() {
   if [[ "${1:-}" == dino ]]; then
     have dino-im || echo dino-im "${dino[@]}"
   fi
+  if [[ "${1:-}" == image ]]; then
+    have buildah || echo buildah
+    have debootstrap || echo debootstrap
+  fi
   if [[ -z "${1:-}" ]]; then
     return
   fi
   have chromium || echo chromium
   have firefox-esr || echo firefox-esr
-  have Xvfb || echo xvfb # Firefox shares no screen without one
+  have Xvfb || echo xvfb # Firefox shares no screen without one, and Pidgin does not start
+  have pidgin || echo pidgin
+  have dbus-daemon || echo dbus-daemon # of these two: a bus that Pidgin is driven by, without the system's own
+  have dbus-send || echo dbus-bin
   installed fonts-dejavu-core || echo fonts-dejavu-core
   have turnutils_uclient || echo coturn
   have ejabberdctl || echo ejabberd
+  installed prosody-modules || echo prosody-modules # for mod_delegation alone
   have nginx || echo nginx-light
+  have haproxy || echo haproxy
+  have mandoc || echo mandoc
+  have systemd-analyze || echo systemd # looks at units; it need not run
+  have curl || echo curl
+  have openssl || echo openssl
   have ip || echo iproute2
   have nft || echo nftables
+  have faketime || echo faketime
 }
 
 # Debian starts and enables a service when it is installed. policy-rc.d, which init scripts ask first, forbids the start.
@@ -107,8 +122,8 @@ erlang_was_there="$(installed erlang-base && echo yes || true)"
 forbid_starts
 apt-get update -qq </dev/null
 apt-get install -qq -y --no-install-recommends "${packages[@]}" </dev/null
-for service in prosody coturn nginx ejabberd; do
-  if [[ " ${packages[*]} " == *" $service"[\ -]* ]]; then
+for service in prosody coturn nginx haproxy ejabberd; do
+  if [[ " ${packages[*]/prosody-modules} " == *" $service"[\ -]* ]]; then
     disable "$service"
   fi
 done

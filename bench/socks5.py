@@ -28,8 +28,9 @@ from typing import Final
 
 from bench.figures import Goal, Line, finished, spread
 from carillon.settings import Settings, load
-from tests.component.prosody import Client, free_ports, running_prosody
+from tests.component.prosody import Client, running_prosody
 from tests.dev_server import DevServer
+from tests.ports import free_port
 
 KINDS: Final = ("carillon", "prosody")
 MIB: Final = 1 << 20
@@ -150,7 +151,7 @@ async def _proxy(kind: str, directory: Path) -> AsyncIterator[Proxy]:
         finally:
             await asyncio.to_thread(server.stop)
         return
-    (port,) = free_ports(1)
+    port = free_port()
     host = "proxy65.localhost"
     async with running_prosody(directory, PROXY65.format(host=host, port=port)) as prosody:
         assert prosody.process is not None

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-FIRST_BASE, LAST_BASE, STEP = 12000, 32000, 300
-"""Base ports to choose from: below the ephemeral ports, as far apart as the layout needs."""
+import pytest
 
-USED_PORTS = (*range(8), 100, 299)
-"""Ports of the layout, counted from the base port, that must be free (of the relay ports just the ends)."""
+from tests.leash import LEASH
+from tests.ports import free_base_port
+
+SERVERS = ("prosody", "ejabberd")
+ON_BOTH_SERVERS = pytest.mark.parametrize("server", SERVERS, indirect=True)
+"""Has a test run on a deployment of each XMPP server. One of each kind does, for all of its kind."""
 
 
 class DevServerError(Exception):
@@ -42,7 +44,7 @@ class DevServer:
     ) -> None:
         self.directory = directory
         self.base_port = base_port or free_base_port()
-        self._argv = (*command, "--dir", str(directory), "--base-port", str(self.base_port), *options)
+        self._argv = (*LEASH, *command, "--dir", str(directory), "--base-port", str(self.base_port), *options)
         self._start_timeout_s = start_timeout_s
         self._log = directory.with_name(directory.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None
@@ -120,21 +122,5 @@ class DevServer:
         return "\n".join(shown)
 
 
-def free_base_port() -> int:
-    """A base port whose layout is free at this moment; a random one, because others test at the same time."""
-    bases = list(range(FIRST_BASE, LAST_BASE, STEP))
-    random.shuffle(bases)
-    for base in bases:
-        if all(_is_free(base + offset) for offset in USED_PORTS):
-            return base
-    raise DevServerError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-    return True
+Deployments = Callable[..., DevServer]
+"""Gives the shared deployment with that server ("prosody") and further options."""

@@ -19,6 +19,8 @@ from carillon.prosody import Prosody
 from carillon.settings import Settings, parse
 from tests.bosh.bosh_client import BoshClient, NewClient
 from tests.bosh.rfc7395_client import Connect, XmppClient
+from tests.leash import LEASH
+from tests.ports import free_port
 
 
 def pytest_asyncio_loop_factories(
@@ -26,13 +28,6 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop of the product; what needs asyncio's own says so."""
     return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +54,7 @@ def prosody(settings: Settings) -> Iterator[Settings]:
     server.configure()
     server.put_account("ann", "secret")
     with (directory / "out").open("wb") as output:
-        process = subprocess.Popen(server.program().argv, stdout=output, stderr=output)
+        process = subprocess.Popen((*LEASH, *server.program().argv), stdout=output, stderr=output)
     try:
         deadline = time.monotonic() + 20
         while True:

@@ -52,15 +52,19 @@ class XmppClient:
 
     async def login(self, domain: str, name: str = "", password: str = "") -> str:
         """Log in, as a guest without a name, and bind; the full JID."""
-        features = await self.open(domain)
-        assert "starttls" not in features and "-PLUS" not in features
-        await (self._scram(name, password) if name else self._anonymous())
-        await self.open(domain)
+        await self.authenticate(domain, name, password)
         await self.send(f"<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='{BIND}'/></iq>")
         bound = re.search("<jid>(.*)</jid>", await self.receive("type=['\"]result"))
         assert bound
         self.jid = bound[1]
         return self.jid
+
+    async def authenticate(self, domain: str, name: str = "", password: str = "") -> None:
+        """Log in, as a guest without a name, and open the stream that follows; no resource is bound."""
+        features = await self.open(domain)
+        assert "starttls" not in features and "-PLUS" not in features
+        await (self._scram(name, password) if name else self._anonymous())
+        await self.open(domain)
 
     async def _anonymous(self) -> None:
         await self.send(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>")

@@ -13,7 +13,8 @@ from bosh.main import Front, make
 from carillon.certificate import make_self_signed
 from carillon.part import PartError
 from carillon.settings import Settings
-from tests.bosh.conftest import StartFront, free_port
+from tests.bosh.conftest import StartFront
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from bosh.main import Front
 from carillon.certificate import make_self_signed
 from carillon.settings import Settings
 from tests.bosh.bosh_client import BoshClient, NewClient, body, condition
-from tests.bosh.conftest import StartFront, free_port
+from tests.bosh.conftest import StartFront
 from tests.bosh.flooding_server import flooding_server
 from tests.bosh.raw_client import exchange, upgrade
+from tests.ports import free_port
 
 
 def post(data: str | bytes, *headers: str, method: str = "POST", length: int | str | None = None) -> bytes:

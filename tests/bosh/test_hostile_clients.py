@@ -11,10 +11,11 @@ import pytest
 
 from bosh.main import Front
 from carillon.settings import Settings
-from tests.bosh.conftest import StartFront, free_port
+from tests.bosh.conftest import StartFront
 from tests.bosh.flooding_server import STREAM, flooding_server
 from tests.bosh.raw_client import RawWebSocket, exchange, masked, text_frame, upgrade
 from tests.bosh.rfc7395_client import FRAMING, SASL, Connect, eventually
+from tests.ports import free_port
 
 XMPP = "Sec-WebSocket-Protocol: xmpp\r\n"
 GOOD = upgrade("/xmpp-websocket", extra=XMPP)

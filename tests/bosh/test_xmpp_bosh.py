@@ -11,8 +11,9 @@ from lxml import etree
 from bosh.main import Front
 from carillon.settings import Settings
 from tests.bosh.bosh_client import HTTPBIND, NewClient, body, condition
-from tests.bosh.conftest import StartFront, free_port
+from tests.bosh.conftest import StartFront
 from tests.bosh.rfc7395_client import Connect
+from tests.ports import free_port
 
 PING = "<iq xmlns='jabber:client' type='get' id='{id}'><ping xmlns='urn:xmpp:ping'/></iq>"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,28 +16,22 @@ from carillon.files import write_private
 from carillon.prosody import Prosody
 from carillon.settings import Settings, parse
 from carillon.xmpp_server import XmppServer
+from tests.leash import LEASH
+from tests.ports import free_port
 
 SECRET = "the component's secret"
 _START_TIMEOUT_S = 20.0
 _ANSWER_TIMEOUT_S = 5.0
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody uses now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
 def settings_in(directory: Path, guest_domain: str = "") -> Settings:
     """Settings with free ports and with secrets in `directory`."""
-    c2s, component = free_ports(2)
+    c2s, component = free_port(), free_port()
     for name, secret in (("component", SECRET), ("turn", "the relay's secret")):
         (directory / "secrets").mkdir(exist_ok=True)
         write_private(directory / "secrets" / name, secret)
     text = f"[xmpp]\nguest_domain = '{guest_domain}'\nc2s_port = {c2s}\ncomponent_port = {component}\n"
+    (directory / "carillon.toml").write_text(text)
     return parse(text, directory / "carillon.toml")
 
 
@@ -61,6 +54,7 @@ class RunningServer:
         program = self.server.program()
         with self._output.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
+                *LEASH,
                 *program.argv,
                 env={**os.environ, **program.environment},
                 stdin=asyncio.subprocess.DEVNULL,
@@ -104,7 +98,7 @@ def prosody_in(directory: Path) -> RunningServer:
 def ejabberd_in(directory: Path) -> RunningServer:
     """An ejabberd of localhost, for guests too, conference.localhost and carillon's components."""
     settings = settings_in(directory, "localhost")
-    return RunningServer(settings, directory, Ejabberd(directory, settings), directory / "ejabberd.yml")
+    return RunningServer(settings, directory, Ejabberd(directory, settings), directory / "carillon.yml")
 
 
 SERVERS = {"prosody": prosody_in, "ejabberd": ejabberd_in}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,7 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, Error, Page
 
-from tests.dev_server import DevServer
-from tests.e2e.harness import PROBE, Endpoints, eventually
+from tests.e2e.harness import PROBE, Endpoints, Meeting, eventually
 
 HERE = Path(__file__).parent
 VOICE = (HERE / "pages" / "voice.js").read_text()
@@ -62,15 +61,6 @@ async def caller_page(caller_script: Path) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
     finally:
         await runner.cleanup()
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    """A deployment with two accounts, whose bridge gives up soon what is silent."""
-    directory = tmp_path_factory.mktemp("calls") / "dev"
-    users = ("--user", "alice:secret", "--user", "bob:secret")
-    with DevServer(directory, *users, "--set", "bridge.consent_timeout_s=20") as server:
-        yield server
 
 
 def voice(colour: str) -> str:
@@ -146,7 +136,7 @@ class Callers:
     """Opens callers."""
 
     browser: Browser
-    server: DevServer
+    endpoints: Endpoints
     address: str
     opened: list[Page]
 
@@ -162,7 +152,7 @@ class Callers:
         page.on("console", lambda message: log.append(f"{message.type}: {message.text}"[:400]))
         page.on("pageerror", lambda error: log.append(f"pageerror: {error}"[:400]))
         await page.goto(self.address)
-        caller = Caller(page, self.server.endpoints, log)
+        caller = Caller(page, self.endpoints, log)
         domain = caller.endpoints["domain"]
         await caller.do(
             "login",
@@ -177,8 +167,8 @@ class Callers:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def callers(house: DevServer, browser: Browser, caller_page: str) -> AsyncIterator[Callers]:
-    opener = Callers(browser, house, caller_page, [])
+async def callers(meeting: Meeting, caller_page: str) -> AsyncIterator[Callers]:
+    opener = Callers(meeting.browser, meeting.endpoints, caller_page, [])
     yield opener
     for page in opener.opened:
         with suppress(Error):  # all have the same address: one call must not be taken for another's

@@ -1,14 +1,14 @@
-"""What the browser tests share: one deployment, one Chromium, one Firefox, the pages of foreign libraries."""
+"""What the browser tests share: one Chromium, one Firefox, the pages of foreign libraries."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.dev_server import DevServer
+from tests.dev_server import Deployments, DevServer
 from tests.e2e.firefox import Firefox
 from tests.e2e.firefox import firefox as started_firefox
 from tests.e2e.harness import Meeting, chromium, library_pages
@@ -48,26 +48,8 @@ async def meeting(deployment: DevServer, browser: Browser, library: str) -> Asyn
             await context.close()
 
 
-@pytest.fixture(scope="session")
-def ejabberd_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    """A deployment on an ejabberd."""
-    with DevServer(tmp_path_factory.mktemp("ejabberd") / "dev", "--server", "ejabberd") as server:
-        yield server
-
-
 @pytest.fixture
-def meeting_on_ejabberd(ejabberd_deployment: DevServer, browser: Browser, library: str) -> Meeting:
-    return Meeting(browser, ejabberd_deployment.endpoints, library)
-
-
-@pytest.fixture(scope="session")
-def small_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    """A deployment whose rooms hold two."""
-    directory = tmp_path_factory.mktemp("small") / "dev"
-    with DevServer(directory, "--set", "focus.max_participants=2") as server:
-        yield server
-
-
-@pytest.fixture
-def full_room(small_deployment: DevServer, browser: Browser, library: str) -> Meeting:
-    return Meeting(browser, small_deployment.endpoints, library)
+def full_room(deployments: Deployments, server: str, browser: Browser, library: str) -> Meeting:
+    """Meetings in a deployment whose rooms hold two."""
+    small = deployments(server, "--set", "focus.max_participants=2")
+    return Meeting(browser, small.endpoints, library)

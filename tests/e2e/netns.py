@@ -166,11 +166,14 @@ class Host:
         remove(self.name)
 
 
+_internets = itertools.count()
+
+
 class Internet:
     """One segment, 203.0.113.0/24 and 2001:db8::/64, that all hosts with public addresses are attached to."""
 
     def __init__(self) -> None:
-        self._prefix = f"carillon{os.getpid()}"
+        self._prefix = f"carillon{os.getpid()}-{next(_internets)}"
         self._numbers = itertools.count()
         self._public = itertools.count(100)
         self._exit = ExitStack()

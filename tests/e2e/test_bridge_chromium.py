@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page
 
 from bridge.main import Bridge, make_router
 from carillon.settings import BridgeSettings
-from carillon.settings_rules import Addresses
+from carillon.settings.rules import Addresses
 from tests.e2e.harness import chromium
 
 PAGE = """<!doctype html><title>tab</title><script>

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.dev_server import ON_BOTH_SERVERS
 from tests.e2e.firefox import Firefox
 from tests.e2e.harness import PROBE, Meeting, Participant, room_name
 
@@ -37,6 +38,7 @@ async def mute_and_unmute(tabs: dict[str, Participant], *muters: str) -> None:
                 await asyncio.gather(*(tab.sees_muted(who, kind, muted) for tab in others))
 
 
+@ON_BOTH_SERVERS
 async def test_our_page_and_two_generations_of_lib_jitsi_meet_are_one_meeting(meeting: Meeting) -> None:
     room = room_name()
     opened = [await meeting.open(kind, room, camera=CAMERA) for kind in ("page", "lyno", "solyd")]

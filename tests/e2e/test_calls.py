@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from playwright.async_api import Browser
 
-from tests.dev_server import DevServer
-from tests.e2e.calling import Caller, Callers, caller_page, caller_script, callers, house, voice
+from tests.dev_server import ON_BOTH_SERVERS
+from tests.e2e.calling import Caller, Callers, caller_page, caller_script, callers, voice
 from tests.e2e.harness import Meeting, Tab, eventually, room_name
 
-__all__ = ["caller_page", "caller_script", "callers", "house"]
+__all__ = ["caller_page", "caller_script", "callers"]
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
@@ -19,6 +18,7 @@ FOLLOWED_S = 2.0
 """Within this time the caller sees who has begun to speak."""
 
 
+@ON_BOTH_SERVERS
 async def test_a_direct_call_to_the_echo_test_brings_back_sound_and_picture(callers: Callers) -> None:
     caller = await callers.open()
     echo = f"echo@{caller.endpoints['calls']}"
@@ -31,6 +31,7 @@ async def test_a_direct_call_to_the_echo_test_brings_back_sound_and_picture(call
     await caller.do("end")
 
 
+@ON_BOTH_SERVERS
 async def test_a_proposed_call_is_answered_once_and_finished(callers: Callers) -> None:
     caller = await callers.open()
     echo = f"echo@{caller.endpoints['calls']}"
@@ -52,10 +53,11 @@ async def test_a_proposed_call_is_answered_once_and_finished(callers: Callers) -
     assert [step for step, *_ in (await caller.heard())["jmi"]] == ["ringing", "proceed", "finish"]
 
 
+@ON_BOTH_SERVERS
 async def test_a_caller_and_two_jitsi_tabs_see_and_hear_each_other(
-    callers: Callers, house: DevServer, browser: Browser, library: str
+    callers: Callers, meeting: Meeting
 ) -> None:
-    meeting, room = Meeting(browser, house.endpoints, library), room_name()
+    room = room_name()
     tabs = [await meeting.open("lyno", room, name) for name in ("first", "second")]
     ids = [await tab.joined() for tab in tabs]
     caller = await callers.open()
@@ -129,10 +131,8 @@ async def hears(tab: Tab | Caller, others: int) -> None:
     await eventually(f"{others} audible streams", audible)
 
 
-async def test_the_caller_sees_whoever_speaks_and_all_hear_all(
-    callers: Callers, house: DevServer, browser: Browser, library: str
-) -> None:
-    meeting, room = Meeting(browser, house.endpoints, library), room_name()
+async def test_the_caller_sees_whoever_speaks_and_all_hear_all(callers: Callers, meeting: Meeting) -> None:
+    room = room_name()
     tabs = {
         colour: await meeting.open("lyno", room, colour, script=voice(colour)) for colour in ("red", "green")
     }
@@ -182,10 +182,8 @@ async def other_than(tab: Tab, *known: str) -> str:
     return str((await eventually("somebody else is in the room", others))[0])
 
 
-async def test_a_caller_adds_video_and_takes_it_back(
-    callers: Callers, house: DevServer, browser: Browser, library: str
-) -> None:
-    meeting, room = Meeting(browser, house.endpoints, library), room_name()
+async def test_a_caller_adds_video_and_takes_it_back(callers: Callers, meeting: Meeting) -> None:
+    room = room_name()
     tab = await meeting.open("lyno", room, "first")
     await tab.joined()
     caller = await callers.open()
@@ -209,13 +207,11 @@ async def test_a_caller_adds_video_and_takes_it_back(
 
 
 @pytest.mark.parametrize("callee", ["echo", "room"])
-async def test_ice_restarts_in_the_call(
-    callers: Callers, house: DevServer, browser: Browser, library: str, callee: str
-) -> None:
+async def test_ice_restarts_in_the_call(callers: Callers, meeting: Meeting, callee: str) -> None:
     caller = await callers.open()
     if callee == "room":
         callee = room_name()
-        tab = await Meeting(browser, house.endpoints, library).open("lyno", callee, "first")
+        tab = await meeting.open("lyno", callee, "first")
         await tab.joined()
     await call_room(caller, callee)
     first = await caller.hears_and_sees(40)
@@ -228,10 +224,8 @@ async def test_ice_restarts_in_the_call(
     await caller.do("end")
 
 
-async def test_what_is_written_goes_both_ways(
-    callers: Callers, house: DevServer, browser: Browser, library: str
-) -> None:
-    meeting, room = Meeting(browser, house.endpoints, library), room_name()
+async def test_what_is_written_goes_both_ways(callers: Callers, meeting: Meeting) -> None:
+    room = room_name()
     tab = await meeting.open("lyno", room, "first")
     await tab.joined()
     caller = await callers.open()
@@ -254,22 +248,21 @@ async def test_what_is_written_goes_both_ways(
     await tab.close()
 
 
-@pytest.mark.parametrize("how", ["freeze", "vanish"])
-async def test_a_caller_that_is_gone_leaves_the_room(
-    callers: Callers, house: DevServer, browser: Browser, library: str, how: str
-) -> None:
-    meeting, room = Meeting(browser, house.endpoints, library), room_name()
+async def test_callers_that_are_gone_leave_the_room(callers: Callers, meeting: Meeting) -> None:
+    room = room_name()
     tab = await meeting.open("lyno", room, "first")
     await tab.joined()
-    caller = await callers.open()
-    await call_room(caller, room)
-    me = await other_than(tab)
-    await caller.do(how)
+    frozen, vanished = await callers.open("alice"), await callers.open("bob")
+    await call_room(frozen, room)
+    first = await other_than(tab)
+    await call_room(vanished, room)
+    await other_than(tab, first)
+    await frozen.do("freeze")  # its media stop
+    await vanished.do("vanish")  # and this one is not heard of any more
 
     async def left() -> bool:
-        return me not in await tab.received()
+        return not await tab.received()
 
-    await eventually("the caller is out of the room", left, 50)
-    if how == "freeze":
-        assert (await caller.heard())["ended"][0] == "connectivity-error"
+    await eventually("both are out of the room", left, 50)
+    assert (await frozen.heard())["ended"][0] == "connectivity-error"
     await tab.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.dev_server import ON_BOTH_SERVERS
 from tests.e2e.harness import Meeting, Tab, eventually, room_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -76,6 +77,7 @@ async def test_three_receivers_get_three_layers_of_a_noisy_picture(meeting: Meet
         await tab.close()
 
 
+@ON_BOTH_SERVERS
 async def test_a_screen_comes_beside_the_camera_and_is_not_made_small(meeting: Meeting) -> None:
     room = room_name()
     sender = await meeting.open("solyd", room, "a", SEVERAL_VIDEOS)

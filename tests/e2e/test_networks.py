@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from tests.dev_server import DevServer
+from tests.dev_server import ON_BOTH_SERVERS, DevServer
 from tests.e2e.harness import CHROMIUM, FLAGS, Meeting, Tab, eventually, library_pages, room_name
 from tests.e2e.netns import Host, Internet, Line
 
@@ -112,9 +112,9 @@ async def forwarded_to_ipv4(server: Host) -> AsyncIterator[None]:
         yield
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    directory = tmp_path_factory.mktemp("networks")
+@asynccontextmanager
+async def running_world(directory: Path, server_name: str) -> AsyncIterator[World]:
+    """A world whose deployment has that XMPP server."""
     with Internet() as net:
         server = net.behind_static_mapping("server", PUBLIC, PUBLIC_V6)
         settings = (
@@ -128,7 +128,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         )
         deployment = DevServer(
             directory / "dev",
-            *("--address", PRIVATE, "--http-address", PRIVATE),
+            *("--server", server_name, "--address", PRIVATE, "--http-address", PRIVATE),
             *(word for setting in settings for word in ("--set", setting)),
             base_port=PORT,
             command=server.argv(sys.executable, "-m", "carillon", "dev"),
@@ -139,6 +139,29 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             async with library, forwarded_to_ipv4(server), chromium_on(host, PUBLIC, directory) as browser:
                 ann = Meeting(browser, deployment.endpoints, "")
                 yield World(net, deployment.endpoints, directory, ann)
+
+
+Worlds = Callable[[str], Awaitable[World]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worlds(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worlds]:
+    """Worlds by XMPP server, each there from the first test that wants it."""
+    async with AsyncExitStack() as running:
+        known: dict[str, World] = {}
+
+        async def world_of(server: str) -> World:
+            if server not in known:
+                made = running_world(tmp_path_factory.mktemp("networks"), server)
+                known[server] = await running.enter_async_context(made)
+            return known[server]
+
+        yield world_of
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(worlds: Worlds, server: str) -> World:
+    return await worlds(server)
 
 
 @asynccontextmanager
@@ -179,6 +202,7 @@ async def test_behind_nat(world: World, kind: str) -> None:
         assert (found["local"], found["protocol"], found["remote"]) == ("host", "udp", PUBLIC)
 
 
+@ON_BOTH_SERVERS
 async def test_behind_a_firewall_that_lets_only_the_pages_and_https_out(world: World) -> None:
     office = world.net.behind_nat("office", only_tcp=(443, PORT))
     async with world.browser(office) as browser, meeting_of(world, browser) as (_, guest):

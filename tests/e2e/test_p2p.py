@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.dev_server import ON_BOTH_SERVERS
 from tests.e2e.firefox import Firefox
 from tests.e2e.harness import PROBE, Meeting, Participant, Tab, eventually, room_name
 
@@ -130,6 +131,7 @@ async def connections(tab: Participant) -> dict[str, Any]:
 
 async def gaps(tab: Participant, what: str, limit_ms: int = 1000) -> None:
     """The longest time without a frame and without sound at the change of ways is below the limit."""
+    await eventually("the change is noted", lambda: tab.evaluate("window.seen.ways.length > 1"), 5)
     found = await tab.evaluate(f"({GAPS})()")
     others = " and ".join(f"{gap:.0f}" for gap in found["otherwise"])
     print(
@@ -201,6 +203,7 @@ async def test_two_pages_are_direct_until_a_third_comes_and_again_when_it_is_gon
         await tab.close()
 
 
+@ON_BOTH_SERVERS
 async def test_muting_works_directly(meeting: Meeting) -> None:
     first, second, tabs = await pair(meeting, room_name())
     own = await first.data("me")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.dev_server import DevServer
+from tests.dev_server import ON_BOTH_SERVERS, DevServer
 from tests.e2e.harness import Meeting, room_name
 
 pytestmark = pytest.mark.timeout(120)
@@ -221,6 +221,7 @@ async def test_an_address_can_be_copied_by_hand_where_there_is_no_clipboard(meet
 
 
 @BROWSER
+@ON_BOTH_SERVERS
 async def test_names_change_chat_is_counted_and_refusals_are_said(meeting: Meeting) -> None:
     room = room_name()
     chair = await meeting.open("page", room, "Ann", script=WRONG_MUTE)
@@ -296,6 +297,7 @@ async def test_an_address_that_names_no_room_says_so(meeting: Meeting) -> None:
 
 
 @BROWSER
+@ON_BOTH_SERVERS
 async def test_a_full_room_says_so(full_room: Meeting) -> None:
     room = room_name()
     tabs = [await full_room.open("page", room, name) for name in ("Ann", "Bob")]

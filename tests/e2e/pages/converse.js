@@ -1,6 +1,7 @@
 // converse.js as it is, over BOSH or WebSocket as the scheme of the service says, with a word for all that a test wants done.
 const { converse } = window;
 const heard = [];
+const logins = [];
 let api;
 
 converse.plugins.add('test', {
@@ -10,14 +11,17 @@ converse.plugins.add('test', {
             const body = stanza.querySelector(':scope > body');
             if (body) heard.push(body.textContent);
         });
+        const online = () => logins.push(api.connection.get().jid);
+        api.listen.on('connected', online);
+        api.listen.on('reconnected', online);
     }
 });
 
 window.client = {
-    heard,
+    heard: () => heard,
+    logins: () => logins,
     async login(service, jid, password) {
         const account = password ? { authentication: 'login', jid, password } : { authentication: 'anonymous', jid };
-        const ready = new Promise(resolve => { window.converseReady = resolve; });
         await converse.initialize({
             ...account,
             [service.startsWith('ws') ? 'websocket_url' : 'bosh_service_url']: service,
@@ -31,18 +35,20 @@ window.client = {
             view_mode: 'fullscreen',
             whitelisted_plugins: ['test']
         });
-        api.listen.on('connected', window.converseReady);
-        if (!api.connection.connected()) await ready;
-        return api.connection.get().jid;
+        if (!logins.length) await new Promise(resolve => api.listen.on('connected', resolve));
+        return logins[0];
     },
     say(to, text, type) {
-        const { $msg } = converse.env;
-        api.send($msg({ to, type }).c('body').t(text));
+        api.send(converse.env.$msg({ to, type }).c('body').t(text));
     },
-    ping: async () => {
-        const { $iq } = converse.env;
-        await api.sendIQ($iq({ type: 'get' }).c('ping', { xmlns: 'urn:xmpp:ping' }));
+    async ping() {
+        await api.sendIQ(converse.env.$iq({ type: 'get' }).c('ping', { xmlns: 'urn:xmpp:ping' }));
         return true;
+    },
+    offend() {
+        const { $build, $msg } = converse.env;
+        api.send($msg({ from: 'nobody@invalid/x' }));
+        api.send($build('offence', { xmlns: 'jabber:client' }));
     },
     async join(room, nick) {
         const opened = await api.rooms.open(room, { nick });
