@@ -125,5 +125,6 @@ def other_server(
         file.write(further)
     program, xmpp = server.server.program(), server.settings.xmpp
     ready = listens(xmpp.c2s_port, xmpp.component_port)
-    with process((*before, *program.argv), ready, directory / "out", **program.environment):
+    # Ends with what is before it, as faketime, which gives no signal on.
+    with process((*before, *LEASH, *program.argv), ready, directory / "out", **program.environment):
         yield OtherServer(server.settings)
