@@ -9,10 +9,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Protocol
 
-from lxml import etree
-
 from bosh.bosh_body import Body, BoshError, Condition, encode_body, terminal_body
-from bosh.outbox import Outbox
+from bosh.bosh_responses import Responses
 from bosh.overactivity import Overactivity
 from bosh.request_window import Arrival, Exchange, RequestWindow
 from bosh.server_stream import (
@@ -25,27 +23,13 @@ from bosh.server_stream import (
 from bosh.server_stream import State as StreamState
 from bosh.session_terms import Terms, opening
 from bosh.stanza_framer import Stanza, StreamHeader
+from bosh.stream_conditions import condition_of, condition_of_ours, condition_of_server
 from carillon.settings import LimitSettings
 
 FEATURES_WAIT_S = 2.0
 """How long the first response waits for the server's features: a client without them has to ask again."""
-GRACE_S = 0.01
-"""How long a waiting request is kept although another one came, when that one asks the server something: the
-answer leaves on it, and one exchange per question is enough instead of two."""
 
 _RECOVERABLE = encode_body({"type": "error"})
-_CONDITIONS = {
-    "bad-format": Condition.BAD_REQUEST,
-    "invalid-namespace": Condition.BAD_REQUEST,
-    "unsupported-version": Condition.BAD_REQUEST,
-    "host-unknown": Condition.HOST_UNKNOWN,
-    "improper-addressing": Condition.IMPROPER_ADDRESSING,
-    "policy-violation": Condition.POLICY_VIOLATION,
-    "remote-connection-failed": Condition.REMOTE_CONNECTION_FAILED,
-}
-"""What a stream error condition of ours (RFC 6120 §4.9.3) is here."""
-_OF_THE_SERVER = {"host-gone": Condition.HOST_GONE, "host-unknown": Condition.HOST_UNKNOWN}
-"""Stream errors of the server that have a name here; all others are `remote-stream-error`."""
 
 
 class State(Enum):
@@ -76,9 +60,8 @@ class BoshSession:
     """One session. The caller serialises the calls; none raises, whatever the input is."""
 
     __slots__ = (
-        "_condition", "_created", "_login_by", "_outbox", "_output", "_overactivity", "_pending",
-        "_pending_bytes", "_quiet_since", "_server", "_server_attributes", "_server_full", "_sid",
-        "_surplus_at", "_window", "state", "terms",
+        "_condition", "_login_by", "_output", "_overactivity", "_pending", "_pending_bytes",
+        "_responses", "_server", "_window", "state", "terms",
     )  # fmt: skip
 
     def __init__(
@@ -93,22 +76,17 @@ class BoshSession:
     ) -> None:
         """`domains` are those that are served. Times are seconds of any clock."""
         self._output = output
-        self._sid = sid
         self.terms = terms
         self._window = RequestWindow(terms.first_rid, terms.requests)
         self._server = ServerStream(output, self, domains, limits)
-        self._server_attributes: dict[str, str] = {}
-        self._server_full = False
         self._pending: list[Stanza] = []
         """What the client sent before the server's stream was open."""
         self._pending_bytes = 0
-        self._outbox = Outbox()
         self._overactivity = Overactivity(terms.polls, now)
-        self._created = False
-        """Whether the client was told the terms."""
+        self._responses = Responses(
+            sid, terms, self._window, self._overactivity, output.read_upstream, now=now
+        )
         self._condition: Condition | None = None
-        self._quiet_since = now
-        self._surplus_at: float | None = None
         self._login_by = now + limits.handshake_timeout_s
         self.state = State.OPEN
 
@@ -126,7 +104,7 @@ class BoshSession:
             self._server.open(self.terms.opening)
             self._pass_on(body.stanzas)
         except (BoshError, StreamRefused) as error:
-            self._refuse(_condition(error), str(error))
+            self._refuse(condition_of(error), str(error))
         self._settle(now)
 
     def request(self, body: Body, exchange: Exchange, now: float) -> None:
@@ -138,7 +116,7 @@ class BoshSession:
         except BoshError as error:
             self.refuse(error, exchange)
             return
-        self._quiet_since = now
+        self._responses.quiet_since = now
         match self._window.arrival(rid):
             case Arrival.UNANSWERED:
                 if before := self._window.replace(rid, exchange):
@@ -167,7 +145,7 @@ class BoshSession:
     def detach(self, exchange: Exchange, now: float) -> None:
         """The connection of a request is lost; the session goes on."""
         self._window.detach(exchange)
-        self._quiet_since = now
+        self._responses.quiet_since = now
 
     def _take_all(self, body: Body, exchange: Exchange, now: float) -> None:
         """Take a request, and those that came before their time."""
@@ -179,7 +157,7 @@ class BoshSession:
                 try:
                     self._take(body, now)
                 except (BoshError, StreamRefused) as error:
-                    self._refuse(_condition(error), str(error))
+                    self._refuse(condition_of(error), str(error))
             following = self._window.next_early()
 
     def _take(self, body: Body, now: float) -> None:
@@ -193,7 +171,7 @@ class BoshSession:
         if body.attributes.get("type") == "terminate":
             self._terminate(now)
         asks = any(stanza.name == "iq" for stanza in body.stanzas)
-        self._surplus_at = now + GRACE_S if asks else None
+        self._responses.expect(asks, now)
 
     def _pass_on(self, stanzas: list[Stanza]) -> None:
         """Send to the server, at once or when its stream is open."""
@@ -211,9 +189,8 @@ class BoshSession:
         if self._server.state is StreamState.OPEN:
             self._server.end()
         self._server.close()
-        while len(self._window.waiting) > 1:
-            self._answer(now)
-        self._window.answer(terminal_body(None, self._outbox.take_all()))
+        self._responses.answer_beyond(1, now)
+        self._responses.answer_last(None)
         self._vanish(terminal_body(None))
 
     # the server
@@ -240,26 +217,26 @@ class BoshSession:
 
     def server_full(self, full: bool, now: float) -> None:
         """The server takes no more bytes, or does again: till then the client's requests wait."""
-        self._server_full = full
+        self._responses.held_up = full
         self._settle(now)
 
     # StreamListener
 
     def stream_opened(self, header: StreamHeader) -> None:
         """Send what the client has sent meanwhile."""
-        self._server_attributes = header.attributes
+        self._responses.server_attributes = header.attributes
         pending, self._pending, self._pending_bytes = self._pending, [], 0
         try:
             self._pass_on(pending)
         except (BoshError, StreamRefused) as error:
-            self._refuse(_condition(error), str(error))
+            self._refuse(condition_of(error), str(error))
 
     def stream_element(self, element: Stanza) -> None:
         """Keep it for the next response."""
-        self._outbox.put(element.data)
+        self._responses.put(element.data)
         if element.namespace == STREAMS and element.name == "error":
-            self._finish(_condition_of_server(element))
-        elif self._outbox.full:
+            self._finish(condition_of_server(element))
+        elif self._responses.full:
             self._output.read_upstream(False)
 
     def stream_ended(self) -> None:
@@ -269,45 +246,23 @@ class BoshSession:
     def stream_failed(self, condition: str, text: str) -> None:
         """The stream cannot go on."""
         self._output.refused(condition, text)
-        self._finish(_CONDITIONS.get(condition, Condition.UNDEFINED_CONDITION))
+        self._finish(condition_of_ours(condition))
 
     # responses
 
     def _settle(self, now: float) -> None:
         """Answer the requests whose time has come."""
-        waiting = self._window.waiting
         if self.state is State.FINISHED and self._window.attended:
             self._tell_end(now)
-        if self.state is not State.OPEN:
-            return
-        while self._outbox and self._window.attended:
-            self._answer(now)
-        allowed = 1  # the first one waits for the features
-        if self._created:
-            allowed = 0 if self.terms.polls else self.terms.hold
-        if len(waiting) <= allowed:
-            self._surplus_at = None
-            return
-        if self._server_full or (self._surplus_at is not None and now < self._surplus_at):
-            return
-        while len(waiting) > allowed:
-            self._answer(now)
+        if self.state is State.OPEN:
+            self._responses.settle(now)
 
-    def _answer(self, now: float) -> None:
-        """Answer the oldest request with what there is for the client, if it hears it."""
-        attributes: dict[str, str] = {}
-        if not self._created:
-            self._created = True
-            attributes = self.terms.attributes(self._sid, self._server_attributes)
-        payload = b""
-        if self._window.waiting[0].exchange is not None:
-            self._quiet_since = now
-            was_full = self._outbox.full
-            payload = self._outbox.take()
-            if was_full and not self._outbox.full:
-                self._output.read_upstream(True)
-        self._overactivity.answered(not payload)
-        self._window.answer(encode_body(attributes, payload))
+    def _tell_end(self, now: float) -> None:
+        """The client hears that the server's side is over."""
+        self._responses.tell_end(self._condition, now)
+        self.state = State.ENDED
+        if not self._responses.created:
+            self._vanish(terminal_body(self._condition))  # nobody knows its name
 
     # ends
 
@@ -316,18 +271,6 @@ class BoshSession:
         if self.state is State.OPEN:
             self.state, self._condition = State.FINISHED, condition
             self._server.close()
-
-    def _tell_end(self, now: float) -> None:
-        """The oldest request that is heard gets what is left, all get the end (XEP-0124 §13)."""
-        while self._window.waiting[0].exchange is None:
-            self._answer(now)
-        self._window.answer(terminal_body(self._condition, self._outbox.take_all()))
-        while self._window.waiting:
-            self._window.answer(terminal_body(self._condition))
-        self._window.dismiss(terminal_body(self._condition))
-        self.state, self._quiet_since = State.ENDED, now
-        if not self._created:
-            self._vanish(terminal_body(self._condition))  # nobody knows its name
 
     def _refuse(self, condition: Condition, text: str) -> None:
         if self.state in (State.OPEN, State.FINISHED):
@@ -356,14 +299,12 @@ class BoshSession:
 
     def deadline(self) -> float:
         """When `tick` is due."""
-        silence_ends = self._quiet_since + self.terms.inactivity_s
+        silence_ends = self._responses.quiet_since + self.terms.inactivity_s
         if self.state is not State.OPEN:
             return silence_ends
-        times = [] if self._window.attended else [silence_ends]
-        if self._window.waiting:
-            times.append(self._window.waiting[0].answer_by)
-        if self._surplus_at is not None:
-            times.append(self._surplus_at)
+        times = self._responses.due()
+        if not self._window.attended:
+            times.append(silence_ends)
         if not self._server.authenticated:
             times.append(self._login_by)
         return min(times, default=silence_ends)
@@ -371,29 +312,11 @@ class BoshSession:
     def tick(self, now: float) -> None:
         """Do what is due."""
         silent = self.state is not State.OPEN or not self._window.attended
-        if silent and now >= self._quiet_since + self.terms.inactivity_s:
+        if silent and now >= self._responses.quiet_since + self.terms.inactivity_s:
             self._server.close()
             self._vanish(terminal_body(Condition.ITEM_NOT_FOUND))  # one may wait for another that never came
         elif self.state is State.OPEN and not self._server.authenticated and now >= self._login_by:
             self._refuse(Condition.UNDEFINED_CONDITION, "no login in time")
         elif self.state is State.OPEN:
-            waiting = self._window.waiting
-            while waiting and waiting[0].answer_by <= now:
-                self._answer(now)
+            self._responses.answer_overdue(now)
             self._settle(now)
-
-
-def _condition(error: BoshError | StreamRefused) -> Condition:
-    if isinstance(error, BoshError):
-        return error.condition
-    return _CONDITIONS.get(error.condition, Condition.UNDEFINED_CONDITION)
-
-
-def _condition_of_server(error: Stanza) -> Condition:
-    """What the server's `<stream:error/>` is here."""
-    # the framer has let nothing through that a parser could stumble over: no DTD, bounded depth and size
-    root = etree.fromstring(error.data, etree.XMLParser(resolve_entities=False, no_network=True))
-    names = [etree.QName(child).localname for child in root]
-    return next(
-        (_OF_THE_SERVER[name] for name in names if name in _OF_THE_SERVER), Condition.REMOTE_STREAM_ERROR
-    )

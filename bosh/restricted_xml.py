@@ -14,6 +14,11 @@ XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 XMLNS_NAMESPACE = "http://www.w3.org/2000/xmlns/"
 """What the prefix `xmlns` means; nothing else may be bound to it."""
 
+SPACE = " \t\r\n"
+"""White space (XML 1.0 §2.3)."""
+CDATA = "<![CDATA["
+"""What a CDATA section begins with."""
+
 _NAME_START = (
     "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f"
     "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufefe\uff00-\ufffd\U00010000-\U000effff"
@@ -104,6 +109,11 @@ def attribute_value(quoted: str) -> str:
     if "\n" in value or "\t" in value:
         value = value.replace("\n", " ").replace("\t", " ")
     return unescape(value) if "&" in value else value
+
+
+def attribute_values(attributes: list[tuple[str, str]]) -> dict[str, str]:
+    """The meaning of attributes that declare no namespace, by name as written."""
+    return {name: attribute_value(quoted) for name, quoted in attributes if name.partition(":")[0] != "xmlns"}
 
 
 def declared(attributes: list[tuple[str, str]]) -> dict[str, str]:

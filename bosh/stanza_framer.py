@@ -1,26 +1,27 @@
 """Finds the whole elements in XMPP bytes and checks them, without building a tree.
 
-One checker for both directions: a message of RFC 7395 is exactly one element (`parse_message`), the stream of
-RFC 6120 from the server is a header, elements and an end (`StanzaFramer`). It accepts what is well-formed
-(XML 1.0, Namespaces in XML 1.0), within the limits, and free of what RFC 6120 §11.1 forbids: comments,
-processing instructions, document types and entities that are not predefined. Its output is the bytes of each
-element, made self-contained: what it inherits from the stream header is declared on it again.
+One checker for both directions: a message of RFC 7395 is exactly one element (`bosh.framed_message`), the
+stream of RFC 6120 from the server is a header, elements and an end. It accepts what is well-formed (XML 1.0,
+Namespaces in XML 1.0), within the limits, and free of what RFC 6120 §11.1 forbids: comments, processing
+instructions, document types and entities that are not predefined. Its output is the bytes of each element,
+made self-contained: what it inherits from the stream header is declared on it again.
 """
 
 from __future__ import annotations
 
 import codecs
-import re
 from typing import NamedTuple
 from xml.sax.saxutils import quoteattr
 
 from bosh.restricted_xml import (
     ATTRIBUTE,
+    CDATA,
     MARKUP,
+    SPACE,
     XML_DECLARATION,
     XML_NAMESPACE,
     XmlError,
-    attribute_value,
+    attribute_values,
     check_bytes,
     check_characters,
     check_text,
@@ -28,6 +29,7 @@ from bosh.restricted_xml import (
     unescape,
     used_prefixes,
 )
+from bosh.unfinished_token import UnfinishedToken
 from carillon.settings import LimitSettings
 
 NAME_CHARACTERS = 1024
@@ -35,9 +37,6 @@ NAME_CHARACTERS = 1024
 PREFIXES_IN_SCOPE = 64
 """Prefixes that may be declared around one element: each declaration copies them, which must stay cheap."""
 
-_CDATA = "<![CDATA["
-_SPACE = " \t\r\n"
-_QUOTE_OR_END = re.compile("[\"'>]")
 _OUTSIDE = {"xml": XML_NAMESPACE}
 _NOTHING: dict[str, str] = {}
 _NOT_INHERITED = {"": " xmlns=''"}
@@ -80,9 +79,9 @@ class StanzaFramer:
     """Bytes of one stream in, its events out; raises XmlError once and is of no use afterwards."""
 
     __slots__ = (
-        "_awaited", "_base", "_decoder", "_default", "_elements", "_ended", "_inherited", "_insert",
-        "_limits", "_name", "_namespace", "_own", "_position", "_redeclared", "_resume", "_scope",
-        "_stack", "_start", "_text",
+        "_base", "_decoder", "_default", "_elements", "_ended", "_inherited", "_insert", "_limits",
+        "_name", "_namespace", "_own", "_position", "_redeclared", "_scope", "_stack", "_start", "_text",
+        "_unfinished",
     )  # fmt: skip
 
     def __init__(self, limits: LimitSettings, *, stream: bool = True) -> None:
@@ -93,10 +92,8 @@ class StanzaFramer:
         self._text = ""
         self._position = 0
         """Where the token that is not yet understood begins."""
-        self._awaited = ""
-        """What must come before that token can be complete: "" = not looked for yet."""
-        self._resume = 0
-        """Where to go on looking for it: no character is searched twice."""
+        self._unfinished: UnfinishedToken | None = None
+        """That token, once its end was looked for in vain."""
         self._stack: list[tuple[str, dict[str, str]]] = []
         """Names of the open elements, each with the prefixes declared around it."""
         self._scope = _OUTSIDE
@@ -131,14 +128,15 @@ class StanzaFramer:
         text += chunk  # in place, as nothing else refers to it: a long stanza in small pieces stays linear
         events: list[Event] = []
         position = self._scan(text, events)
-        if self._start < 0 and (position == len(text) or not text[position:].strip(_SPACE)):
-            self._position, self._awaited = 0, ""  # white space between stanzas is a keep-alive
+        if self._start < 0 and (position == len(text) or not text[position:].strip(SPACE)):
+            self._position, self._unfinished = 0, None  # white space between stanzas is a keep-alive
             return events
         used = position if self._start < 0 else self._start
         if used:
             text = text[used:]
             position -= used
-            self._resume -= used
+            if self._unfinished is not None:
+                self._unfinished.resume -= used
             self._insert -= used
             self._start -= used if self._start >= 0 else 0
         if len(text) > self._limits.stanza_bytes:
@@ -155,21 +153,23 @@ class StanzaFramer:
         """Take all complete tokens; return the position behind the last."""
         position, end, stack, base = self._position, len(text), self._stack, self._base
         while position < end:
-            if self._awaited and not self._complete(text, position):
+            if self._unfinished is not None and not self._unfinished.complete(text):
                 break
             match = _MATCH_MARKUP(text, position)
             if match is None:
-                if not self._awaited and not self._complete(text, position):
-                    break
-                self._awaited = ""
+                if self._unfinished is None:
+                    self._unfinished = UnfinishedToken(position)
+                    if not self._unfinished.complete(text):
+                        break
+                self._unfinished = None
                 position = self._other_markup(text, position)
                 continue
-            self._awaited = ""
+            self._unfinished = None
             characters, slash, name, attributes, empty = match.groups()
             if characters:
                 if len(stack) > base:
                     check_text(characters)
-                elif characters.strip(_SPACE) or not base:
+                elif characters.strip(SPACE) or not base:
                     raise XmlError("not-well-formed", "text outside of an element")
             position = match.end()
             if slash:
@@ -233,7 +233,7 @@ class StanzaFramer:
             if depth == self._base:
                 self._name, self._namespace, self._own = local, namespace, own
             else:
-                self._header(StreamHeader(local, namespace, _named(values)), own, empty, events)
+                self._header(StreamHeader(local, namespace, attribute_values(values)), own, empty, events)
         if not empty:
             self._stack.append((name, self._scope))
             self._scope = scope
@@ -287,44 +287,11 @@ class StanzaFramer:
             raise XmlError("policy-violation", "a stanza is too long")
         return Stanza(data, self._name, self._namespace)
 
-    def _complete(self, text: str, position: int) -> bool:
-        """Whether the token at `position` has its end; if not, remember where to look on."""
-        at = self._resume
-        if not self._awaited:
-            self._awaited, at = "<", position
-        while True:
-            if self._awaited == ">":
-                end = _QUOTE_OR_END.search(text, at)
-                if end is None:
-                    self._resume = len(text)
-                    return False
-                if end[0] == ">":
-                    self._resume = end.start()
-                    return True
-                self._awaited, at = end[0], end.end()
-                continue
-            found = text.find(self._awaited, at)
-            if found < 0:
-                # the beginning of "]]>" or "?>" may be there already
-                self._resume = max(at, len(text) - len(self._awaited) + 1)
-                return False
-            if self._awaited == "<":
-                opening = text[found : found + len(_CDATA)]
-                if len(opening) < len(_CDATA) and _CDATA.startswith(opening):
-                    self._resume = found
-                    return False
-                self._awaited, at = _terminator(opening), found + (len(opening) if opening == _CDATA else 1)
-            elif self._awaited in "\"'":
-                self._awaited, at = ">", found + 1
-            else:
-                self._resume = found
-                return True
-
     def _other_markup(self, text: str, position: int) -> int:
         """Take a complete token that is no tag: a CDATA section, or the declaration at the beginning."""
         start = text.find("<", position)
         characters = text[position:start]
-        if text.startswith(_CDATA, start) and len(self._stack) > self._base:
+        if text.startswith(CDATA, start) and len(self._stack) > self._base:
             check_text(characters)
             return text.index("]]>", start) + 3
         beginning = start == 0 and self._base and not self._stack and not self._ended and self._start < 0
@@ -336,58 +303,3 @@ class StanzaFramer:
                 raise XmlError("unsupported-encoding", "an encoding other than UTF-8")
             return declaration.end()
         raise XmlError("not-well-formed", "a malformed tag")
-
-
-def _terminator(opening: str) -> str:
-    """What ends the markup that begins so. Raises XmlError for comments and document types."""
-    if opening == _CDATA:
-        return "]]>"
-    if opening.startswith("<?"):
-        return "?>"
-    if opening.startswith("<!"):
-        raise XmlError("restricted-xml", "a comment or a document type")
-    return ">"
-
-
-def parse_message(data: bytes, limits: LimitSettings) -> Stanza:
-    """The one element that a message of RFC 7395 consists of. Raises XmlError."""
-    if not data.startswith(b"<"):
-        raise XmlError("bad-format", "a message that does not begin with '<'")
-    if len(data) > limits.stanza_bytes:
-        raise XmlError("policy-violation", "a stanza is too long")
-    check_bytes(data)
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise XmlError("not-well-formed", "not UTF-8") from error
-    check_characters(text)
-    framer = StanzaFramer(limits, stream=False)
-    events = framer.feed_text(text)
-    if len(events) != 1 or not framer.between_stanzas or not isinstance(events[0], Stanza):
-        raise XmlError("not-well-formed", "a message that is not one whole element")
-    return events[0]
-
-
-def _named(values: list[tuple[str, str]]) -> dict[str, str]:
-    """The meaning of attributes that declare no namespace, by name as written."""
-    return {name: attribute_value(quoted) for name, quoted in values if name.partition(":")[0] != "xmlns"}
-
-
-class TopTag(NamedTuple):
-    """What stands on the start tag of a checked element."""
-
-    attributes: dict[str, str]
-    """Attributes by name as written, with their meaning."""
-    empty: bool
-    """Whether the element has no content."""
-
-
-def top_tag(stanza: Stanza) -> TopTag:
-    """Read the start tag of a whole element."""
-    text = stanza.data.decode()
-    match = MARKUP.match(text)
-    assert match is not None, "a stanza begins with its start tag"
-    return TopTag(
-        _named(ATTRIBUTE.findall(match[4])),
-        bool(match[5]) or text[match.end() :].rstrip(_SPACE + ">") == f"</{match[3]}",
-    )

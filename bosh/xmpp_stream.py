@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Protocol
 from xml.sax.saxutils import escape, quoteattr
 
+from bosh.framed_message import parse_message, top_tag
 from bosh.restricted_xml import XmlError
 from bosh.server_stream import (
     PENDING_BYTES,
@@ -20,7 +21,7 @@ from bosh.server_stream import (
     ServerStream,
     StreamRefused,
 )
-from bosh.stanza_framer import Stanza, StreamHeader, parse_message, top_tag
+from bosh.stanza_framer import Stanza, StreamHeader
 from carillon.settings import LimitSettings
 
 FRAMING = "urn:ietf:params:xml:ns:xmpp-framing"

@@ -8,7 +8,8 @@ import pytest
 from lxml import etree
 
 from bosh.bosh_body import XBOSH, BoshError, Condition, parse_body
-from bosh.bosh_session import FEATURES_WAIT_S, GRACE_S, BoshSession, State
+from bosh.bosh_responses import GRACE_S
+from bosh.bosh_session import FEATURES_WAIT_S, BoshSession, State
 from bosh.server_stream import PENDING_BYTES
 from bosh.session_terms import negotiate
 from tests.bosh.bosh_client import body

@@ -11,8 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from lxml import etree
 
+from bosh.framed_message import parse_message, top_tag
 from bosh.restricted_xml import XmlError
-from bosh.stanza_framer import Event, Stanza, StanzaFramer, StreamEnd, StreamHeader, parse_message, top_tag
+from bosh.stanza_framer import Event, Stanza, StanzaFramer, StreamEnd, StreamHeader
 from carillon.settings import LimitSettings
 
 LIMITS = LimitSettings(
