@@ -8,18 +8,18 @@ asked for by an effect and comes back through `answered`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from carillon.settings import FocusSettings
 from component.focus import own_presence, requests
 from component.focus.bridge_conference import BridgeConference
+from component.focus.discovery import Discovery
 from component.focus.effects import AnswerRequest, Effect, Ended, PeerAnswer, Send
-from component.focus.features import ASSUMED, DISCO_INFO, FeatureCache, features_of
+from component.focus.features import FeatureCache
 from component.focus.lifecycle import RoomState
 from component.focus.metrics import ENDPOINT_SECONDS, PARTICIPANTS, PARTICIPANTS_CURRENT
-from component.focus.muting import MuteCase, judge
+from component.focus.muting import Muting
 from component.focus.occupant import SELF_PRESENCE, RoomPresence
 from component.focus.outbox import Outbox
 from component.focus.participant import Participant
@@ -28,14 +28,12 @@ from component.focus.restarts import RestartLimit
 from component.focus.roles import AutoOwner, owner_query
 from component.focus.sessions import IDLE, Sessions
 from component.focus.stay import Stay
-from component.stanza import COMPONENT_NS, bare, iq, message, resource
+from component.stanza import COMPONENT_NS, bare, iq, message
 from component.stanza_error import StanzaError
 from jingle.element import Jingle
-from jingle.jitsi.mute import Mute, build_mute
+from jingle.jitsi.mute import Mute
 from jingle.source_map import SourceMap
 
-FEATURES_TIMEOUT_S = 1.5
-"""A participant that has not said what it can do by then is taken for a browser."""
 MAX_EXPECTED = 1000
 
 A = TypeVar("A")
@@ -61,11 +59,12 @@ class Conference:
         self.participants: dict[str, Participant] = {}
         """By nick, in the order in which they joined."""
         self._settings = settings
-        self._features = features
         self._outbox = Outbox()
         sources = SourceMap(settings.max_sources, settings.max_sources)
         self._sessions = Sessions(self._outbox, self, sources, new_id)
+        self._discovery = Discovery(self._outbox, own_jid, features, self._sessions.invite_waiting)
         self._owners = AutoOwner()
+        self._muting = Muting(self._outbox, self, self._sessions.muting_changed)
         self._removal = Removal(self._outbox, self)
         self._requests: list[int] = []
         self._expected: dict[str, float] = {}
@@ -131,16 +130,13 @@ class Conference:
 
     def mute(self, nick: str, mute: Mute) -> tuple[list[Effect], StanzaError | None]:
         """The occupant `nick` wants to mute somebody, or to say that it is not muted any more."""
-        return self._judged(lambda: self._mute(self._participant(nick), mute))
+        return self._judged(lambda: self._muting.request(self._participant(nick), mute))
 
     # Orders of an administrator
 
     def order_mute(self, nick: str, media: str) -> list[Effect]:
         """Mute a participant's "audio", "video" or "desktop". Raises StanzaError."""
-        target = self._participant(nick)
-        if target.occupant.role == "visitor":
-            raise StanzaError("not-allowed", "a visitor is silent")
-        self._order_mute(target, media, actor=f"{self.jid}/{own_presence.NICK}")
+        self._muting.order(self._participant(nick), media)
         return self._outbox.take()
 
     def remove(self, ticket: int, nick: str, reason: str) -> list[Effect]:
@@ -283,9 +279,7 @@ class Conference:
         PARTICIPANTS.inc()
         PARTICIPANTS_CURRENT.inc()
         self._expected.pop(presence.real_jid, None)
-        participant.supported = self._features.get(presence.caps)
-        if participant.supported is None:
-            self._discover(participant)
+        self._discovery.look_up(participant)
         self._room_changed(now)
 
     def _limit(self) -> RestartLimit:
@@ -327,24 +321,6 @@ class Conference:
         else:
             self._close(_OVER)
 
-    def _discover(self, participant: Participant) -> None:
-        caps = participant.occupant.caps
-        query = Element(f"{{{DISCO_INFO}}}query", {"node": f"{caps.node}#{caps.ver}"} if caps else {})
-        self._outbox.ask(
-            iq("get", participant.jid, self.own_jid, query),
-            partial(self._discovered, participant),
-            timeout_s=FEATURES_TIMEOUT_S,
-        )
-
-    def _discovered(self, participant: Participant, answer: PeerAnswer, now: float) -> None:
-        query = answer.find(f"{{{DISCO_INFO}}}query") if isinstance(answer, Element) else None
-        if query is None:
-            participant.supported = ASSUMED
-        else:
-            participant.supported = features_of(query)
-            self._features.put(participant.occupant.caps, query)
-        self._sessions.invite_waiting(now)
-
     def _elect_owner(self) -> None:
         if not self._settings.auto_owner or self.state is not RoomState.RUNNING:
             return
@@ -384,24 +360,3 @@ class Conference:
         if participant is None or self.state is RoomState.CLOSING:
             raise StanzaError("item-not-found", "not a participant of the conference")
         return participant
-
-    def _mute(self, muter: Participant, mute: Mute) -> None:
-        if not mute.jid:
-            raise StanzaError("bad-request", "nobody to mute")
-        target = self.participants.get(resource(mute.jid)) if bare(mute.jid) == self.jid else None
-        judge(MuteCase(muter.occupant, target.occupant if target else None, mute.muted))
-        if target is None:
-            return
-        if target is not muter:
-            self._order_mute(target, mute.media, actor=muter.jid)
-        elif not mute.muted:
-            target.unmute(frozenset((mute.media,)))
-            self._sessions.muting_changed(target)
-
-    def _order_mute(self, target: Participant, media: str, actor: str) -> None:
-        order = build_mute(Mute(media, True, actor=actor))
-        self._outbox.ask(iq("set", target.jid, self.own_jid, order), lambda answer, now: None)
-        # A shared screen has no force-mute of its own: it would take the camera too.
-        if media != "desktop":
-            target.order_mute(media)
-            self._sessions.muting_changed(target)
