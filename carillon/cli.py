@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from carillon import __version__, part_process
-from carillon.command_line import CommandError, add_configuration, describe, settings_of
+from carillon.command_line import EXIT_CONFIGURATION, CommandError, add_configuration, describe, settings_of
 from carillon.credentials import issue
 from carillon.layout import bracketed
 from carillon.part import PARTS, Part
@@ -42,9 +42,9 @@ def failing_in_words(command: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except SettingsError as error:
-        return _fail(error, 2)
+        return _fail(error, EXIT_CONFIGURATION)
     except CommandError as error:
-        return _fail(error, 1)
+        return _fail(error, error.status)
     except KeyboardInterrupt:  # before the event loop took over the signal
         return 128 + signal.SIGINT
 

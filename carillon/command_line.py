@@ -17,15 +17,21 @@ from carillon.settings.environment import FILE
 WIDTH = 80
 """Columns of what `--help` says in sentences."""
 
+EXIT_CONFIGURATION = 2
+"""Exit status for a wrong configuration, secrets included: another try cannot help."""
+
 
 class CommandError(Exception):
-    """A command cannot go on: the text says why and what to do. Its exit status is 1."""
+    """A command cannot go on: the text says why and what to do."""
+
+    status = 1
+    """The exit status."""
 
 
 EXIT_STATUSES = {
     0: "success",
     1: "it failed; standard error says why, and what to do",
-    2: "wrong command line or configuration",
+    EXIT_CONFIGURATION: "wrong command line or configuration",
 }
 """Of every command; those with others pass them to `describe`."""
 

@@ -15,7 +15,10 @@ class Part(Protocol):
     """One part (component, bridge, relay, front), run in a process of its own by `carillon.part_process`."""
 
     async def start(self) -> None:
-        """Open the listeners or links, without waiting for peers. Raises PartError when it cannot."""
+        """Open the listeners or links, without waiting for peers.
+
+        Raises PartError when it cannot, SettingsError when a file that the configuration names is of no use.
+        """
 
     def trouble(self) -> str | None:
         """Why the part does not answer yet, in words, or None when it does its work."""

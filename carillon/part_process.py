@@ -16,6 +16,7 @@ import structlog
 import uvloop
 
 from carillon import log
+from carillon.command_line import EXIT_CONFIGURATION
 from carillon.control import Control, ControlError
 from carillon.part import MakePart, Part, PartError, control_socket
 from carillon.settings import Settings, SettingsError
@@ -41,13 +42,17 @@ PROGRESS_S = 10.0
 def run(make: MakePart, name: str, load: Callable[[], Settings]) -> int:
     """Run one part, with the settings that `load` gives now and at each SIGHUP, until it is told to end.
 
-    Gives the exit status: 0 after an orderly stop, 1 when the part could not start. Raises SettingsError.
+    Gives the exit status: 0 after an orderly stop, 1 when the part could not start, EXIT_CONFIGURATION when
+    that is for a file that the configuration names. Raises SettingsError for the configuration itself.
     """
     settings = load()
     log.set_up(settings.log, name)
     try:
         return uvloop.run(_Process(make(settings), name, settings, load).serve())
-    except (PartError, ControlError, SettingsError) as error:
+    except SettingsError as error:  # only a start raises it: a reload that fails leaves everything as it was
+        logger.error("cannot start", reason=str(error))
+        return EXIT_CONFIGURATION
+    except (PartError, ControlError) as error:
         logger.error("cannot start", reason=str(error))
     except Exception as error:
         logger.exception("failed", reason=str(error))

@@ -20,12 +20,9 @@ from pathlib import Path
 import structlog
 
 from carillon import log
-from carillon.command_line import CommandError
+from carillon.command_line import EXIT_CONFIGURATION, CommandError
 
 logger = structlog.get_logger()
-
-EXIT_CONFIGURATION = 2
-"""Exit status of a child whose configuration is wrong: another try cannot help."""
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -33,6 +30,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class SupervisorError(CommandError):
     """A program does not come up; the text says which and why."""
+
+    def __init__(self, text: str, status: int = CommandError.status) -> None:
+        """`status` is the exit status: EXIT_CONFIGURATION when the program ended with that."""
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,12 @@ class Supervisor:
             _signal_group(process.pid, signal.SIGKILL)  # what the child itself had started
             deaths += 1
             words = _words(status)
-            if not self._came_up and (status == EXIT_CONFIGURATION or deaths >= self.START_TRIES):
-                raise SupervisorError(f"{program.name} does not start: it {words}{_tail(program.output)}")
+            misconfigured = status == EXIT_CONFIGURATION
+            if not self._came_up and (misconfigured or deaths >= self.START_TRIES):
+                raise SupervisorError(
+                    f"{program.name} does not start: it {words}{_tail(program.output)}",
+                    EXIT_CONFIGURATION if misconfigured else CommandError.status,
+                )
             if asyncio.get_running_loop().time() - started >= self._pace.settled_s:
                 pause_s = self._pace.first_pause_s
             logger.warning("died and is started again", program=program.name, how=words, pause_s=pause_s)

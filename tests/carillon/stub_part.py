@@ -1,6 +1,6 @@
 """A part for tests of what runs parts: answers on its control API, and misbehaves as it is told.
 
-python stub_part.py NAME --config FILE [dies|deaf|stubborn|refuses|busy|spawns PIDFILE]
+python stub_part.py NAME --config FILE [dies|deaf|stubborn|refuses|secretive|busy|spawns PIDFILE]
 
 One that is "busy" has work left until the file `done` stands beside the configuration.
 """
@@ -22,7 +22,7 @@ from aiohttp import web
 from carillon import part_process
 from carillon.cli import failing_in_words
 from carillon.part import PartError
-from carillon.settings import Settings, load
+from carillon.settings import Settings, load, read_secret
 
 
 class StubPart:
@@ -38,6 +38,8 @@ class StubPart:
                 os._exit(3)
             case ["refuses"]:
                 raise PartError("port 1 is in use")
+            case ["secretive"]:
+                read_secret(Path("/nonexistent/secret"))
             case ["crashes"]:
                 raise RuntimeError("a bug")
             case ["stubborn"]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from carillon.command_line import EXIT_CONFIGURATION
 from carillon.control import ControlError, ask
 from carillon.part import PARTS, control_socket
 from carillon.settings import parse
@@ -72,12 +73,17 @@ async def test_trouble_is_what_health_says(config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "says"), [("refuses", 'reason="port 1 is in use"'), ("crashes", "RuntimeError: a bug")]
+    ("behaviour", "status", "says"),
+    [
+        ("refuses", 1, 'reason="port 1 is in use"'),
+        ("crashes", 1, "RuntimeError: a bug"),
+        ("secretive", EXIT_CONFIGURATION, "the secret file /nonexistent/secret cannot be read"),
+    ],
 )
-def test_a_part_that_cannot_start_says_why(config: Path, behaviour: str, says: str) -> None:
+def test_a_part_that_cannot_start_says_why(config: Path, behaviour: str, status: int, says: str) -> None:
     with part(config, behaviour) as process:
         _, errors = process.communicate(timeout=10)
-        assert process.returncode == 1
+        assert process.returncode == status
         assert says in errors
 
 

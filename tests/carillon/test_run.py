@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from carillon.command_line import EXIT_CONFIGURATION
 from carillon.part import PARTS
 from carillon.part_process import SAME_SIGNAL_S
 from tests.carillon.notify_socket import notify_socket
@@ -24,7 +25,8 @@ from functools import partial
 from carillon import cli, run
 def argv(name, config, overrides=()):
     words = ("--config", str(config)) if config else ("--config", "")
-    return (sys.executable, {STUB!r}, name, *words, *(["busy"] if name == "bridge" else []))
+    bridge = "secretive" if "secretive" in sys.argv[1] else "busy"
+    return (sys.executable, {STUB!r}, name, *words, *([bridge] if name == "bridge" else []))
 run.part_argv = argv
 if "quick" in sys.argv[1]:
     run.Supervisor = partial(run.Supervisor, pace=run.Pace(first_pause_s=0.1, watch_s=0.1, hung_after=2))
@@ -95,8 +97,10 @@ async def test_a_reload_reaches_every_part_and_the_supervisor(config: Path) -> N
         run.send(signal.SIGHUP)
         await run.says("SIGHUP is passed on")
         assert "bridge.control" in await run.says("needs a restart of carillon run")
-        for _ in range(3):
-            await run.says("takes up 7 10000")
+        await run.says("takes up 7 10000")  # the bridge; the others have no use for its limit
+        seen = 0
+        for _ in PARTS:
+            seen = run.lines.index(await run.says("takes up ", after=seen), seen) + 1
         run.send(signal.SIGTERM)  # there is no time to drain any more
         assert await run.ended() == 0
         assert not any(line.startswith("begins nothing new") for line in run.lines)
@@ -157,6 +161,20 @@ async def test_one_that_is_ending_is_waited_for(config: Path) -> None:
             assert not set(pids.values()) & set(others.values())
             second.send(signal.SIGINT)
             assert await second.ended() == 0
+
+
+@pytest.mark.parametrize("name", ["component", "relay"])
+async def test_a_part_without_its_secret_ends_as_with_a_wrong_configuration(config: Path, name: str) -> None:
+    async with process(sys.executable, "-m", "carillon", name, "--config", str(config)) as one:
+        assert f"the secret file {config.parent}/secrets/" in await one.says("cannot start")
+        assert await one.ended() == EXIT_CONFIGURATION
+
+
+async def test_the_supervisor_does_not_try_a_part_without_its_secret_again(config: Path) -> None:
+    async with process(sys.executable, "-c", CODE, "secretive", "run", "--config", str(config)) as run:
+        await run.says("bridge does not start: it ended with status 2")
+        assert await run.ended() == EXIT_CONFIGURATION
+    assert not any("started again" in line for line in run.lines)
 
 
 async def test_a_part_runs_from_the_environment_alone() -> None:

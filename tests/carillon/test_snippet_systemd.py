@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from carillon.command_line import CommandError
+from carillon.command_line import EXIT_CONFIGURATION, CommandError
 from carillon.settings import load
 from carillon.snippet import systemd
 
@@ -53,6 +53,10 @@ def test_only_a_port_below_1024_takes_a_privilege(tmp_path: Path, text: str, cap
     printed = unit(tmp_path, text)
     assert values(printed, "CapabilityBoundingSet") == capabilities
     assert values(printed, "AmbientCapabilities") == [one for one in capabilities if one]
+
+
+def test_a_wrong_configuration_is_not_tried_again_by_systemd(tmp_path: Path) -> None:
+    assert values(unit(tmp_path), "RestartPreventExitStatus") == [str(EXIT_CONFIGURATION)]
 
 
 def test_it_may_write_where_its_control_sockets_are_and_nowhere_else(tmp_path: Path) -> None:
