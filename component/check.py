@@ -1,4 +1,4 @@
-"""The checks of the component: its handshake with the XMPP server, guests, the clock, rights in rooms.
+"""The checks of the component: its handshake with the XMPP server, domain, guests, clock, rights in rooms.
 
 They ask the running component (component.self_check). Where none runs, they connect as it would, but only in
 names that nobody answers for: a running component is never pushed aside.
@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterable
 
-from carillon.check import clock, configuration, guest, process
+from carillon.check import clock, configuration, guest, process, server_domain
 from carillon.check.finding import Finding, error, name_of, ok, warning
 from carillon.check.guest import GuestSeen
 from carillon.check.process import Answer
@@ -38,10 +38,12 @@ def checks(settings: Settings) -> list[Check]:
 
 
 async def _look(settings: Settings) -> Iterable[Finding]:
-    seen, guests = await asyncio.gather(
-        process.look(PART, settings), guest.look(settings.xmpp, _hosts(settings))
+    seen, served, guests = await asyncio.gather(
+        process.look(PART, settings),
+        server_domain.look(settings.xmpp),
+        guest.look(settings.xmpp, _hosts(settings)),
     )
-    found = [of_guests(guests, settings)]
+    found = [*served, of_guests(guests, settings)]
     observation = await _asked(settings) if seen.answer in (Answer.HEALTHY, Answer.TROUBLE) else None
     if observation is None:
         observation, not_tried = await _tried(settings, guests)
@@ -128,7 +130,8 @@ def of_guests(seen: GuestSeen, settings: Settings) -> Finding:
         f"people without an account need it: {_SNIPPET}; the front connects for them to xmpp.c2s_port,"
         f" {xmpp.c2s_port}, without TLS"
     )
-    return warning(PART, "guests", f"guests cannot log in: {seen.trouble}", todo, name_of(PART, HANDSHAKE))
+    after = name_of(PART, HANDSHAKE), name_of(PART, server_domain.SUBJECT)
+    return warning(PART, "guests", f"guests cannot log in: {seen.trouble}", todo, *after)
 
 
 def of_observation(seen: Observation, settings: Settings, now: float) -> list[Finding]:

@@ -104,6 +104,24 @@ def test_host_not_configured_on_ejabberd(ejabberd: OtherServer, config: Path) ->
     assert "the XMPP server knows no component elsewhere.localhost" in done.first_line
 
 
+ELSEWHERE = ("xmpp.domain='elsewhere.localhost'", "focus.domain='focus.localhost'")
+"""A domain that the servers do not serve, beside a component that they know."""
+
+
+def test_the_domain_is_not_served(prosody: OtherServer, config: Path) -> None:
+    done = check(config, "component", overrides=(*prosody.overrides, *ELSEWHERE))
+    assert done.status == 1
+    assert done.first_line == (
+        "error    component: domain: the XMPP server does not serve elsewhere.localhost, which is xmpp.domain"
+    )
+
+
+def test_the_domain_is_not_served_by_ejabberd(ejabberd: OtherServer, config: Path) -> None:
+    done = check(config, "component", overrides=(*ejabberd.overrides, *ELSEWHERE))
+    assert done.status == 1
+    assert "the XMPP server does not serve elsewhere.localhost" in done.first_line
+
+
 @pytest.mark.parametrize("muc", ["unowned", "closed"])
 def test_focus_is_not_admin(prosody: OtherServer, config: Path, muc: str) -> None:
     done = check(config, overrides=(*prosody.overrides, f"xmpp.muc='{muc}.localhost'"))

@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carillon.check import guest
+from carillon.check import client_stream, guest
 from carillon.check.guest import GuestSeen
-from carillon.settings import XmppSettings, parse
+from tests.carillon.client_port import HEAD, SASL, features, mechanisms, server, settings_of
 from tests.ports import free_port
-
-HEAD = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
-SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
-
-
-def features(content: str) -> str:
-    return f"{HEAD}<stream:features>{content}</stream:features>"
-
-
-def mechanisms(*names: str) -> str:
-    words = "".join(f"<mechanism>{name}</mechanism>" for name in names)
-    return features(f"<mechanisms xmlns='{SASL}'>{words}</mechanisms>")
-
-
-def xmpp(port: int) -> XmppSettings:
-    return parse(f"[xmpp]\nc2s_port = {port}\n", Path("/etc/carillon/carillon.toml")).xmpp
-
-
-@asynccontextmanager
-async def server(replies: Iterable[str | bytes]) -> AsyncIterator[int]:
-    """Says one thing after the other, whatever it hears, and then ends the connection."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for reply in replies:
-            await reader.read(65536)
-            writer.write(reply.encode() if isinstance(reply, str) else reply)
-        writer.close()
-
-    port = free_port()
-    listener = await asyncio.start_server(serve, "127.0.0.1", port)
-    try:
-        yield port
-    finally:
-        listener.close()
 
 
 async def seen(*replies: str | bytes) -> GuestSeen:
     async with server(replies) as port:
-        return await guest.look(xmpp(port), ["focus.localhost"])
+        return await guest.look(settings_of(port).xmpp, ["focus.localhost"])
 
 
 @pytest.mark.parametrize(
@@ -114,12 +77,12 @@ async def test_about_a_host_that_the_server_still_looks_for_nobody_knows(
 
 async def test_a_port_that_nobody_listens_on_is_told() -> None:
     port = free_port()
-    found = await guest.look(xmpp(port), [])
+    found = await guest.look(settings_of(port).xmpp, [])
     assert found.trouble == f"nothing answers at 127.0.0.1:{port} (Connection refused)"
 
 
 async def test_a_server_that_never_stops_talking_is_left() -> None:
-    endless = features("<x>" + "y" * guest.MAX_BYTES)
+    endless = features("<x>" + "y" * client_stream.MAX_BYTES)
     assert "closes the stream" in (await seen(endless)).trouble
 
 
