@@ -148,3 +148,9 @@ async def ask(
         raise ControlError(f"{path}: {reason(error.os_error)}") from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise ControlError(f"{path}: {error or type(error).__name__}") from None
+
+
+async def trouble_at(path: str) -> str | None:
+    """What the part behind the control socket says is wrong, None when nothing is. Raises ControlError."""
+    status, text = await ask(path, "/about/health")
+    return None if status == 200 else text.strip() or f"status {status}"

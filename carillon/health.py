@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from carillon.command_line import CommandError, add_configuration, describe, settings_of
-from carillon.control import ControlError, ask
+from carillon.control import ControlError, trouble_at
 from carillon.part import PARTS, control_socket
 from carillon.settings import Settings
 
@@ -51,7 +51,6 @@ async def _trouble(path: str) -> str:
     if not path:
         return "has no control socket in this configuration"
     try:
-        status, text = await ask(path, "/about/health")
+        return await trouble_at(path) or ""
     except ControlError as error:
         return f"does not answer: {error}"
-    return "" if status == 200 else text

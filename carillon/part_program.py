@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from carillon.control import ControlError, ask
+from carillon.control import ControlError, ask, trouble_at
 from carillon.part import control_socket
 from carillon.settings import Settings
 from carillon.supervisor import Program
@@ -28,10 +28,9 @@ def part_program(
         if not path:
             return None
         try:
-            status, text = await ask(path, "/about/health")
+            return await trouble_at(path)
         except ControlError as error:
             return str(error)
-        return None if status == 200 else text.strip() or f"status {status}"
 
     async def works() -> bool:
         """Whether the event loop turns: what the answer says is nobody's business here."""

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from enum import Enum
 
 from carillon.check.finding import Finding, Level, error, ok, warning
-from carillon.control import ControlError, ask
+from carillon.control import ControlError, trouble_at
 from carillon.part import control_socket
 from carillon.settings import Settings
 
 SUBJECT = "process"
-HEALTHY = 200
 
 
 class Answer(Enum):
@@ -52,10 +51,10 @@ async def look(name: str, settings: Settings) -> Process:
     if (reached := _reach(path)) is not None:
         return Process(name, path, reached)
     try:
-        status, text = await ask(path, "/about/health")
+        trouble = await trouble_at(path)
     except ControlError:
         return Process(name, path, Answer.SILENT)
-    return Process(name, path, Answer.HEALTHY if status == HEALTHY else Answer.TROUBLE, text)
+    return Process(name, path, Answer.TROUBLE if trouble else Answer.HEALTHY, trouble or "")
 
 
 def _reach(path: str) -> Answer | None:
