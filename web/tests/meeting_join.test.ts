@@ -29,6 +29,18 @@ describe('joining', () => {
         expect(toldMuted(world.outside.link)).toEqual({ audio: false, video: false });
     });
 
+    it('tells so when they open between the question to enter and the answer', async () => {
+        let open = () => {};
+        world.outside.devices = (kinds) => new Promise((resolve) => (open = () => resolve(kinds.map(track))));
+        world.meeting.start();
+        await pass();
+        expect(toldMuted(world.outside.link)).toEqual({ audio: true, video: true });
+        open();
+        await pass();
+        world.outside.link.deliver(self(world.outside.nick));
+        expect(toldMuted(world.outside.link)).toEqual({ audio: false, video: false });
+    });
+
     it.each<[string, Problem]>([
         ['resource-constraint', 'room-full'],
         ['not-authorized', 'login-needed'],

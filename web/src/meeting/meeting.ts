@@ -240,7 +240,6 @@ export class Meeting {
         this.me.value = room.id;
         this.phase.value = 'joined';
         this.problems.remove('server-gone', 'guests-refused', 'no-focus', 'media-failed');
-        room.mute(this.own.told()); // a device may have opened since we asked to join
     }
 
     private refused(visit: Visit, condition: string): void {

@@ -51,6 +51,8 @@ export class Room {
     private own = freshId();
     private version = '';
     private joined = false;
+    /** Whether something about us has changed since we last told it. */
+    private untold = false;
     private focusHere = false;
     private muted: Muted = { audio: true, video: true };
     /** Whether we share a screen; null = we never did. */
@@ -106,19 +108,19 @@ export class Room {
     mute(muted: Muted): void {
         if (muted.audio === this.muted.audio && muted.video === this.muted.video) return;
         this.muted = muted;
-        if (this.joined) this.announce(null);
+        this.changed();
     }
 
     /** Tell the others whether we share a screen. */
     share(sharing: boolean): void {
         if (sharing === (this.sharing ?? false)) return;
         this.sharing = sharing;
-        if (this.joined) this.announce(null);
+        this.changed();
     }
 
     rename(name: string): void {
         this.name = name;
-        if (this.joined) this.announce(null);
+        this.changed();
     }
 
     say(text: string): void {
@@ -159,7 +161,14 @@ export class Room {
         return `${this.jid}/${id}`;
     }
 
+    /** Tell it; between asking to join and being in, the room would take it for another request. */
+    private changed(): void {
+        if (this.joined) this.announce(null);
+        else this.untold = true;
+    }
+
     private announce(first: Element | null): void {
+        this.untold = false;
         const { audio, video } = this.muted;
         const sources = {
             [`${this.own}-a0`]: { muted: audio },
@@ -214,6 +223,7 @@ export class Room {
         if (self || occupant.id === this.own) {
             this.own = occupant.id; // a server may give another nick than we asked for (status 210)
             this.joined = true;
+            if (this.untold) this.announce(null);
             this.events.self(occupant.moderator);
         } else if (occupant.id === FOCUS_NICK) {
             this.focusHere = jid.split('/')[0] === this.focusJid;
