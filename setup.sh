@@ -62,6 +62,7 @@ missing_packages() {
   have ip || echo iproute2
   have nft || echo nftables
   have faketime || echo faketime
+  have redis-server || echo redis-server
 }
 
 # Debian starts and enables a service when it is installed. policy-rc.d, which init scripts ask first, forbids the start.
@@ -122,7 +123,7 @@ erlang_was_there="$(installed erlang-base && echo yes || true)"
 forbid_starts
 apt-get update -qq </dev/null
 apt-get install -qq -y --no-install-recommends "${packages[@]}" </dev/null
-for service in prosody coturn nginx haproxy ejabberd; do
+for service in prosody coturn nginx haproxy ejabberd redis-server; do
   if [[ " ${packages[*]/prosody-modules} " == *" $service"[\ -]* ]]; then
     disable "$service"
   fi
