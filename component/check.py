@@ -18,11 +18,14 @@ from carillon.check.process import Answer
 from carillon.check.running import Check
 from carillon.check.words import why
 from carillon.control import ControlError, ask
+from carillon.journal import check as journal
 from carillon.settings import Settings, SettingsError
+from component.hosts import NO_SUCH_HOST, hosts_of, trouble
 from component.link import ComponentLink, Loss, LossKind, Timing
-from component.links import NO_SUCH_HOST, link_of, trouble
+from component.links import link_of
 from component.rooms_probe import TIMEOUT, RoomsSeen
 from component.self_check import RESOURCE, LinkSeen, Observation, SelfCheck
+from component.server_link.check import instances
 
 PART = "component"
 HANDSHAKE = "handshake"
@@ -34,19 +37,22 @@ _POLL_S = 0.02
 
 def checks(settings: Settings) -> list[Check]:
     """The checks of this part."""
-    return [Check(PART, "XMPP server", lambda: _look(settings))]
+    return [
+        Check(PART, "XMPP server", lambda: _look(settings)),
+        Check(PART, "journal", lambda: journal.look(settings)),
+    ]
 
 
 async def _look(settings: Settings) -> Iterable[Finding]:
     seen, served, guests = await asyncio.gather(
         process.look(PART, settings),
         server_domain.look(settings.xmpp),
-        guest.look(settings.xmpp, _hosts(settings)),
+        guest.look(settings.xmpp, hosts_of(settings)),
     )
     found = [*served, of_guests(guests, settings)]
     observation = await _asked(settings) if seen.answer in (Answer.HEALTHY, Answer.TROUBLE) else None
     if observation is None:
-        observation, not_tried = await _tried(settings, guests)
+        observation, not_tried = await _in_its_place(settings, guests)
         found += not_tried
     if observation is not None:
         found += of_observation(observation, settings, time.time())
@@ -54,16 +60,6 @@ async def _look(settings: Settings) -> Iterable[Finding]:
     explained = name_of(PART, HANDSHAKE) if seen.answer is Answer.TROUBLE else ""
     unreadable = configuration.unreadable(settings, PART)
     return [*found, process.verdict(seen, (), explained, *unreadable)]
-
-
-def _hosts(settings: Settings) -> list[str]:
-    """The component's hosts; that of the focus is the first."""
-    hosts = [settings.focus.domain]
-    if settings.calls.enabled:
-        hosts.append(settings.calls.domain)
-    if settings.socks5.enabled:
-        hosts.append(settings.socks5.domain)
-    return hosts
 
 
 async def _asked(settings: Settings) -> Observation | None:
@@ -75,11 +71,19 @@ async def _asked(settings: Settings) -> Observation | None:
         return None
 
 
+async def _in_its_place(settings: Settings, guests: GuestSeen) -> tuple[Observation | None, list[Finding]]:
+    """What can be seen without the component. Where a link holds its sessions, all that there is to know."""
+    answers = settings.focus.domain in guests.answering
+    if settings.link.enabled and not answers and await instances(settings) is not None:
+        return None, []  # the check of the link says that no component is attached
+    return await _tried(settings, guests)
+
+
 async def _tried(settings: Settings, guests: GuestSeen) -> tuple[Observation | None, list[Finding]]:
     """What can be seen over links of our own, in the names that are free; or why there are none."""
     if guests.trouble:
         return await _without_guests(settings)
-    free = [host for host in _hosts(settings) if host in guests.free]
+    free = [host for host in hosts_of(settings) if host in guests.free]
     focus = settings.focus.domain
     if focus in guests.answering:
         todo = "run the check where that one runs, as its user"
@@ -89,7 +93,7 @@ async def _tried(settings: Settings, guests: GuestSeen) -> tuple[Observation | N
         what = f"not tried: the server does not say whether another component is connected as {focus}"
         return None, [warning(PART, HANDSHAKE, what, "start the component, then check again")]
     try:
-        links = [link_of(settings, host, _TIMING) for host in free]
+        links = [link_of(settings, host, _TIMING, direct=True) for host in free]
     except SettingsError:
         return None, []  # the check of the configuration says it
     return await _over(links, settings), []
@@ -183,6 +187,14 @@ def _of_focus(domain: str, loss: Loss, others: list[LinkSeen], settings: Setting
         case LossKind.CONFLICT:
             what = trouble(settings, domain, loss)
             todo = "stop the other one (Jicofo, or a second carillon), or give focus.domain another name"
+        case LossKind.NO_LINK | LossKind.LINK_SILENT:
+            what = trouble(settings, domain, loss)
+            todo = "start carillon link with this configuration, or set link.enabled = false"
+            return error(PART, HANDSHAKE, what, todo, name_of("link", process.SUBJECT))
+        case LossKind.STANDBY:
+            what = trouble(settings, domain, loss)
+            todo = "nothing, unless that process should have ended: stop it then"
+            return warning(PART, HANDSHAKE, what, todo)
         case LossKind.REFUSED | LossKind.SILENT:
             what = trouble(settings, domain, loss)
             todo = "start the XMPP server, or mend xmpp.server and xmpp.component_port"

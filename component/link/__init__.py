@@ -3,7 +3,7 @@
 from component.link.intake import Limits
 from component.link.interface import Link, LinkDown, RequestTimeout, StanzaTooLarge
 from component.link.link import ComponentLink, Timing
-from component.link.loss import Loss, LossKind
+from component.loss import Loss, LossKind
 
 __all__ = [
     "ComponentLink",

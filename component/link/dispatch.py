@@ -16,6 +16,7 @@ from component import stanza as stanzas
 from component.link import metrics
 from component.link.interface import IqHandler, StanzaHandler, StanzaTooLarge
 from component.link.pacing import TURN_S, Act, Pacing, Verdict
+from component.link.progress import Progress
 from component.link.requests import Requests
 from component.stanza import IQ, KINDS, Kind, StanzaInvalid
 from component.stanza_error import StanzaError
@@ -38,11 +39,17 @@ class Dispatch:
         requests: Requests,
         send: Callable[[Element], None],
         clock: Callable[[], float] = time.monotonic,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
+        """`settled` is called when a stanza has been handled that took its time."""
         self._domain = domain
         self._requests = requests
         self._send = send
         self._clock = clock
+        self._settled = settled
+        self._progress = Progress()
+        self._number: int | None = None
+        """Of the stanza that is being acted on, unless it is handled when that is over."""
         self._iq_handlers: dict[tuple[str, str], IqHandler] = {}
         self._handlers: dict[Kind, list[StanzaHandler]] = {Kind.MESSAGE: [], Kind.PRESENCE: []}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -67,20 +74,33 @@ class Dispatch:
         """Act on a stanza, at once or when it is its sender's turn; raises nothing."""
         self._in_turn(stanza, self._act)
 
+    def handled(self) -> int:
+        """How many stanzas of this session have been handled, counted up to the first that has not."""
+        return self._progress.handled(self._clock())
+
     def _in_turn(self, stanza: Element, act: Act) -> None:
-        verdict = self._pacing.arrived(stanza, act, self._clock())
+        now = self._clock()
+        number = self._progress.begin(now)
+        verdict = self._pacing.arrived(stanza, partial(self._carry_out, number, act), now)
         if verdict is Verdict.NOW:
-            act(stanza)
+            self._carry_out(number, act, stanza)
         elif verdict is Verdict.LATER:
             metrics.WAITED.inc()
             if self._next_turn is None:
                 self._next_turn = asyncio.get_running_loop().call_later(TURN_S, self._turn)
         else:
-            self._too_much(stanza)
+            self._carry_out(number, self._too_much, stanza)
+
+    def _carry_out(self, number: int, act: Act, stanza: Element) -> None:
+        self._number = number
+        act(stanza)
+        if self._number is not None:
+            self._progress.done(number)
 
     def _turn(self) -> None:
         for act, stanza in self._pacing.turn():
             act(stanza)
+        self._settled()
         self._next_turn = None
         if self._pacing:
             self._next_turn = asyncio.get_running_loop().call_later(TURN_S, self._turn)
@@ -125,6 +145,7 @@ class Dispatch:
     def end_session(self) -> None:
         """What waits, and what handlers under way will answer, ends with its session: it is dropped."""
         self._session += 1
+        self._progress = Progress()
         self._too_much_logged = False
         self._pacing.clear()
         if self._next_turn is not None:
@@ -183,9 +204,18 @@ class Dispatch:
             self._answer_error(iq, StanzaError("resource-constraint"))
             return
         self._running[peer] += 1
+        number, self._number = self._number, None
+        progress = self._progress
         task = asyncio.ensure_future(self._await(iq, answer))
         self._tasks.add(task)
-        task.add_done_callback(lambda task: self._ended(task, peer))
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._ended(task, peer)
+            if number is not None:
+                progress.done(number)
+                self._settled()
+
+        task.add_done_callback(ended)
 
     def _ended(self, task: asyncio.Task[None], peer: str) -> None:
         self._tasks.discard(task)

@@ -30,6 +30,13 @@ class Link(Protocol):
     domain: str
     """The component's host, for example `focus.example.org`."""
 
+    @property
+    def session(self) -> str:
+        """The id of the server's session, "" while there is none.
+
+        It outlives this process when a link holds it: what the server knows of us it still knows then.
+        """
+
     def send(self, stanza: Element) -> None:
         """Send a stanza that nobody answers; while there is no session it is dropped and counted.
 
@@ -41,6 +48,15 @@ class Link(Protocol):
 
         Raises StanzaError (the peer's), RequestTimeout, LinkDown, StanzaTooLarge or StanzaInvalid.
         """
+
+    def expect(self, iq: Element, timeout_s: float = 15.0) -> Awaitable[Element]:
+        """The answer to a request that a process before this one has sent; it may be on its way.
+
+        It is waited for from now on. Raises as `request`, when awaited.
+        """
+
+    def before_acknowledging(self, handler: Callable[[], None]) -> None:
+        """Call `handler` before the link is told what has been handled: it must be in the journal by then."""
 
     def on_iq(self, type: str, payload_tag: str, handler: IqHandler) -> None:
         """Let `handler` answer IQs of this type ("get", "set") whose payload has this tag ("{ns}name").

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -21,15 +22,17 @@ from component.link.interface import (
     StanzaTooLarge,
     StateHandler,
 )
-from component.link.loss import Backoff, Loss, LossKind
 from component.link.requests import Requests
 from component.link.shell import Listener, Shell
+from component.loss import Backoff, Loss, LossKind
 from component.stanza import Kind
 from component.stanza_error import StanzaError
 
 # Prosody ends the stream at 512 KiB (component_stanza_size_limit) and calls it not well-formed.
 MAX_STANZA_BYTES = 480_000
 _PING = "{urn:xmpp:ping}ping"
+# The link answers when it has a session, and otherwise after a second, with the reason.
+ASK_AGAIN_S = 0.05
 
 _log = structlog.get_logger()
 
@@ -51,14 +54,18 @@ class ComponentLink:
         self,
         domain: str,
         secret: str,
-        server: tuple[str, int],
+        server: tuple[str, int] | str,
         *,
         pinged: str,
         limits: Limits,
         timing: Timing | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`pinged` is the JID whose answers show that the server is alive: a domain it serves."""
+        """`pinged` is the JID whose answers show that the server is alive: a domain it serves.
+
+        `server` is the XMPP server's host and port, or the UNIX socket of `carillon link`, which holds the
+        session for us: there is at most one instance of the component at work, and others stand by.
+        """
         self.domain = domain
         self._secret = secret
         self._server = server
@@ -67,19 +74,27 @@ class ComponentLink:
         self._timing = timing or Timing()
         self._backoff = Backoff(rng or random.SystemRandom())
         self._requests = Requests()
-        self._dispatch = Dispatch(domain, self._requests, self.send)
+        self._dispatch = Dispatch(domain, self._requests, self.send, settled=self._handled)
         self._state_handlers: list[StateHandler] = []
+        self._before_acknowledging: list[Callable[[], None]] = []
         self._shell: Shell | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._up_since: float | None = None
         self._loss: Loss | None = None
+        self._stands_by = False
+        self._replaced: Callable[[], None] = lambda: None
         self._limits_logged: set[Limit] = set()
 
     @property
     def up(self) -> bool:
         """Whether there is a session."""
         return self._up_since is not None
+
+    @property
+    def session(self) -> str:
+        """See Link.session."""
+        return self._shell.session if self.up and self._shell is not None else ""
 
     @property
     def loss(self) -> Loss | None:
@@ -99,7 +114,13 @@ class ComponentLink:
             self._secret,
             self._server,
             limits=self._limits,
-            listener=Listener(self._on_up, self._dispatch.receive, self._on_refused),
+            listener=Listener(
+                self._on_up,
+                self._dispatch.receive,
+                self._on_refused,
+                self._on_standby,
+                self._count_handled,
+            ),
         )
         self._supervisor = asyncio.create_task(self._keep_up(self._shell))
 
@@ -130,6 +151,14 @@ class ComponentLink:
         """See Link.on_state."""
         self._state_handlers.append(handler)
 
+    def on_replaced(self, handler: Callable[[], None]) -> None:
+        """Call `handler` when another process has become the component in our place: it is for good."""
+        self._replaced = handler
+
+    def before_acknowledging(self, handler: Callable[[], None]) -> None:
+        """See Link.before_acknowledging."""
+        self._before_acknowledging.append(handler)
+
     def send(self, stanza: Element) -> None:
         """See Link.send."""
         self._transmit(stanza)
@@ -137,9 +166,22 @@ class ComponentLink:
     async def request(self, iq: Element, timeout_s: float = 15.0) -> Element:
         """See Link.request."""
         answer = self._requests.open(iq)
+        sent = False
         try:
-            if not self._transmit(iq):
+            sent = self._transmit(iq)
+            if not sent:
                 raise LinkDown("no session with the XMPP server")
+        finally:
+            if not sent:
+                self._requests.close(iq)
+        return await self._answer(iq, answer, timeout_s)
+
+    def expect(self, iq: Element, timeout_s: float = 15.0) -> Awaitable[Element]:
+        """See Link.expect."""
+        return self._answer(iq, self._requests.open(iq), timeout_s)
+
+    async def _answer(self, iq: Element, answer: asyncio.Future[Element], timeout_s: float) -> Element:
+        try:
             async with asyncio.timeout(timeout_s):
                 return await answer
         except TimeoutError:
@@ -165,9 +207,15 @@ class ComponentLink:
         while True:
             before = self._loss
             loss, session_s = await self._session(shell)
-            delay_s = self._backoff.delay_s(loss.kind, session_s)
-            metrics.LOSSES.labels(loss.kind.value).inc()
-            if session_s or before is None or before.kind is not loss.kind:
+            if loss.kind is LossKind.REPLACED:
+                _log.warning("another process is the component now", component=self.domain)
+                self._replaced()
+                return
+            delay_s = ASK_AGAIN_S if loss.told_by_link else self._backoff.delay_s(loss.kind, session_s)
+            is_news = session_s or before is None or before.kind is not loss.kind
+            if is_news or not loss.told_by_link:
+                metrics.LOSSES.labels(loss.kind.value).inc()
+            if is_news:
                 _log.warning(
                     "no session with the XMPP server",
                     component=self.domain,
@@ -182,7 +230,8 @@ class ComponentLink:
             async with asyncio.timeout(self._timing.connect_s):
                 await shell.open()
         except (OSError, ValueError) as error:  # ValueError: a host name that is none
-            self._loss = Loss(LossKind.REFUSED, type(error).__name__)
+            kind = LossKind.NO_LINK if isinstance(self._server, str) else LossKind.REFUSED
+            self._loss = Loss(kind, type(error).__name__)
             return self._loss, 0.0
         loop = asyncio.get_running_loop()
         watchdog = loop.call_later(self._timing.handshake_s, self._silent, shell)
@@ -190,6 +239,7 @@ class ComponentLink:
             self._loss = await asyncio.shield(shell.ended)
         finally:
             watchdog.cancel()
+            self._stands_by = False
         session_s = 0.0
         if self._up_since is not None:
             session_s = loop.time() - self._up_since
@@ -198,11 +248,28 @@ class ComponentLink:
         return self._loss, session_s
 
     def _silent(self, shell: Shell) -> None:
-        if not self.up:
-            shell.give_up(Loss(LossKind.SILENT, "the handshake was not answered"))
+        if not self.up and not self._stands_by:
+            kind = LossKind.LINK_SILENT if isinstance(self._server, str) else LossKind.SILENT
+            shell.give_up(Loss(kind, "the handshake was not answered"))
+
+    def _on_standby(self, active: str) -> None:
+        self._stands_by = True
+        self._loss = Loss(LossKind.STANDBY, f"process {active[:20]}")
+        _log.info("stands by", component=self.domain, active=active[:20])
+
+    def _count_handled(self) -> int:
+        for handler in self._before_acknowledging:
+            handler()
+        return self._dispatch.handled()
+
+    def _handled(self) -> None:
+        """Something that took longer has been handled."""
+        if self._shell is not None and self.up:
+            self._shell.acknowledge()
 
     def _on_up(self) -> None:
         self._up_since = asyncio.get_running_loop().time()
+        self._stands_by = False
         self._limits_logged.clear()
         metrics.UP.labels(self.domain).set(1)
         _log.info("connected to the XMPP server", component=self.domain)

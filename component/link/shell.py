@@ -17,16 +17,15 @@ from slixmpp import ComponentXMPP
 from slixmpp.xmlstream.stanzabase import StanzaBase
 
 from component.link.intake import STREAM_NS, Broken, Closed, Intake, Limits, Opened, Refused
-from component.link.loss import Loss, LossKind
+from component.loss import LINK_NS, Loss, LossKind, loss_by_error
 from component.stanza import COMPONENT_NS, KINDS, serialise
 
 _HANDSHAKE = f"{{{COMPONENT_NS}}}handshake"
 _STREAM_ERROR = f"{{{STREAM_NS}}}error"
-_STREAM_ERRORS = {
-    "not-authorized": LossKind.NOT_AUTHORIZED,
-    "host-unknown": LossKind.HOST_UNKNOWN,
-    "conflict": LossKind.CONFLICT,
-}
+_STANDBY, _LOST = f"{{{LINK_NS}}}standby", f"{{{LINK_NS}}}lost"
+_SM_NS = "urn:xmpp:sm:3"
+_ENABLED, _ASKED = f"{{{_SM_NS}}}enabled", f"{{{_SM_NS}}}r"
+_ENABLE = f"<enable xmlns='{_SM_NS}'/>".encode()
 # What we may have written and the server not yet read: one so far behind is not worth more memory.
 MAX_BACKLOG_BYTES = 8 * 1024 * 1024
 # Answers to one read are written together, in pieces of this size.
@@ -40,15 +39,22 @@ class Listener:
     up: Callable[[], None]
     stanza: Callable[[Element], None]
     refused: Callable[[Refused], None]
+    stands_by: Callable[[str], None] = lambda _active: None
+    """Gets the process id of the instance that is active."""
+    handled: Callable[[], int] = lambda: 0
+    """How many stanzas of this session have been handled, without a gap."""
 
 
 class Shell(ComponentXMPP):
     """One component connection after the other; `ended` of each is the reason why it is over."""
 
     def __init__(
-        self, domain: str, secret: str, server: tuple[str, int], *, limits: Limits, listener: Listener
+        self, domain: str, secret: str, server: tuple[str, int] | str, *, limits: Limits, listener: Listener
     ) -> None:
-        super().__init__(domain, secret, *server, fix_error_ns=True)  # type: ignore[no-untyped-call]
+        """`server` is the XMPP server's host and port, or the UNIX socket of the link before it."""
+        self._socket = server if isinstance(server, str) else ""
+        host, port = ("", 0) if isinstance(server, str) else server
+        super().__init__(domain, secret, host, port, fix_error_ns=True)  # type: ignore[no-untyped-call]
         self._limits = limits
         self._listener = listener
         self._intake = Intake(limits)
@@ -56,6 +62,13 @@ class Shell(ComponentXMPP):
         self._established = False
         self._paused = False
         self._reading = False
+        self._acknowledges = False
+        """Whether the link wants to know what has been handled (XEP-0198)."""
+        self._asked = self._owes_count = False
+        """Whether it has asked, and whether it knows less than there is to know."""
+        self._received = self._told = 0
+        self.session = ""
+        """The id of the server's stream."""
         self._out: list[bytes] = []
         self._out_bytes = 0
         self.ended: asyncio.Future[Loss] = self.loop.create_future()
@@ -66,10 +79,13 @@ class Shell(ComponentXMPP):
         self._limits = self._intake.limits = limits
 
     async def open(self) -> None:
-        """Make the TCP connection; the header and the handshake follow by themselves. Raises OSError."""
+        """Make the connection; the header and the handshake follow by themselves. Raises OSError."""
         self.ended = self.loop.create_future()
         self._loss = None
-        await self.loop.create_connection(lambda: self, self.server_host, self.server_port)
+        if self._socket:
+            await self.loop.create_unix_connection(lambda: self, self._socket)
+        else:
+            await self.loop.create_connection(lambda: self, self.server_host, self.server_port)
 
     def give_up(self, loss: Loss) -> None:
         """End the connection at once, for this reason."""
@@ -106,6 +122,8 @@ class Shell(ComponentXMPP):
         self._intake = Intake(self._limits)
         self._established = False
         self._paused = False
+        self._acknowledges = self._asked = self._owes_count = False
+        self._received = self._told = 0
         self._out, self._out_bytes = [], 0
 
     def data_received(self, data: bytes | str) -> None:
@@ -119,6 +137,7 @@ class Shell(ComponentXMPP):
         except Exception as error:
             self.give_up(Loss(LossKind.BROKEN, f"internal error {type(error).__name__}"))
         finally:
+            self.acknowledge()
             self._reading = False
             self._flush()
 
@@ -154,23 +173,59 @@ class Shell(ComponentXMPP):
 
     # --- our own ---
 
+    def acknowledge(self) -> None:
+        """Tell the link what has been handled, if it waits for that."""
+        if not self._owes_count:
+            return
+        handled = self._listener.handled()
+        if handled != self._told or self._asked:
+            self._asked, self._told = False, handled
+            self.write(f"<a xmlns='{_SM_NS}' h='{handled % 2**32}'/>".encode())
+        self._owes_count = handled < self._received
+
     def _take(self, event: Element | Opened | Refused | Closed | Broken) -> None:
         if isinstance(event, Element):
             if event.tag in KINDS:
                 if self._established:
+                    self._received += 1
                     self._listener.stanza(event)
-            elif event.tag == _HANDSHAKE:
-                self._accepted(event)
-            elif event.tag == _STREAM_ERROR:
-                self.give_up(_stream_loss(event))
+            else:
+                self._take_other(event)
         elif isinstance(event, Refused):
+            self._received += 1
             self._listener.refused(event)
         elif isinstance(event, Opened):
+            self.session = event.id
+            if self._socket:
+                self.write(_ENABLE)  # before the handshake, behind which every stanza is to count
             self.start_stream_handler(Element("stream", {"id": event.id}))  # type: ignore[no-untyped-call]
         elif isinstance(event, Closed):
             self.give_up(Loss(LossKind.CLOSED, "the server ended the stream"))
         else:
             self.give_up(Loss(LossKind.BROKEN, event.reason))
+
+    def _take_other(self, element: Element) -> None:
+        if element.tag == _HANDSHAKE:
+            self._accepted(element)
+        elif element.tag == _STREAM_ERROR:
+            self.give_up(self._stream_loss(element))
+        elif element.tag == _ENABLED:
+            self._acknowledges = True
+        elif element.tag == _ASKED:
+            self._asked = self._owes_count = self._acknowledges
+        elif element.tag == _STANDBY:
+            self._listener.stands_by(element.get("active", ""))
+
+    def _stream_loss(self, error: Element) -> Loss:
+        lost = error.find(_LOST)
+        if lost is not None and self._socket:
+            kind = lost.get("kind", "")
+            known = LossKind(kind) if kind in set(LossKind) else LossKind.CLOSED
+            return Loss(known, lost.text or "", told_by_link=True)
+        loss = loss_by_error(child.tag.rpartition("}")[2] for child in error)
+        if loss.kind is LossKind.CONFLICT and self._socket:
+            return Loss(LossKind.REPLACED, loss.text)
+        return loss
 
     def _accepted(self, handshake: Element) -> None:
         if not self._established:
@@ -186,13 +241,3 @@ class Shell(ComponentXMPP):
             data = b"".join(self._out)
             self._out, self._out_bytes = [], 0
             self.transport.write(data)
-
-
-def _stream_loss(error: Element) -> Loss:
-    """The class of a `<stream:error/>` (RFC 6120 §4.9), by its defined condition."""
-    for child in error:
-        condition = child.tag.rpartition("}")[2]
-        if condition in _STREAM_ERRORS:
-            return Loss(_STREAM_ERRORS[condition], condition)
-    names = [child.tag.rpartition("}")[2] for child in error]
-    return Loss(LossKind.STREAM_ERROR, f"stream error {names[0][:40] if names else 'without condition'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
 from component import stanza as stanzas
@@ -17,6 +18,7 @@ class FakeLink:
 
     def __init__(self, domain: str = "focus.example") -> None:
         self.domain = domain
+        self.session = "s1"
         self.sent: list[Element] = []
         self._dispatch = Dispatch(domain, Requests(), self.send)
 
@@ -28,6 +30,13 @@ class FakeLink:
     async def request(self, iq: Element, timeout_s: float = 15.0) -> Element:
         """Fail."""
         raise LinkDown
+
+    async def expect(self, iq: Element, timeout_s: float = 15.0) -> Element:
+        """Fail."""
+        raise LinkDown
+
+    def before_acknowledging(self, handler: Callable[[], None]) -> None:
+        """There is nobody to tell."""
 
     def on_iq(self, type: str, payload_tag: str, handler: IqHandler) -> None:
         """As the real one."""

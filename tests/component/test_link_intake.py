@@ -7,17 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from component.link import intake as intake_module
-from component.link.intake import Broken, Closed, Event, Intake, Limit, Limits, Opened, Refused
+from component import limited_stream as intake_module
+from component.link.intake import Broken, Closed, Event, Intake, Limit, Opened, Refused
 from component.stanza import COMPONENT_NS, IQ, serialise
 from tests.component.elements import form, stanzas
-
-LIMITS = Limits(bytes=262144, depth=64, elements=5000, attributes=64)
-HEADER = (
-    b"<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' id='s1' from='focus.x'"
-    b" xmlns:stream='http://etherx.jabber.org/streams'>"
-)
-PING = b"<iq id='1' type='get' from='a@b/c' to='focus.x'><ping xmlns='urn:xmpp:ping'/></iq>"
+from tests.component.stream_corpus import BEYOND, BREAKING, HEADER, LIMITS, NO_STREAMS, PING, WITHIN, iq
 
 
 def opened() -> Intake:
@@ -26,47 +20,11 @@ def opened() -> Intake:
     return intake
 
 
-def iq(content: bytes, attributes: bytes = b"") -> bytes:
-    return b"<iq id='7' type='set' from='a@b/c' to='focus.x'" + attributes + b">" + content + b"</iq>"
-
-
-def nested(depth: int) -> bytes:
-    """`depth` elements inside each other."""
-    return b"<a>" * depth + b"</a>" * depth
-
-
-WITHIN = {
-    "deepest": iq(nested(63)),
-    "most elements": iq(b"<a/>" * 4999),
-    "most attributes": iq(b"<a " + b" ".join(b"a%d=''" % n for n in range(64)) + b"/>"),
-    "longest": iq(b"<a>" + b"x" * 262000 + b"</a>"),
-    "character references": iq(b"<a>&lt;&#x1F600;&amp;</a>"),
-    "CDATA": iq(b"<a><![CDATA[<b>]]></a>"),
-}
-
-
 @pytest.mark.parametrize("stanza", WITHIN.values(), ids=WITHIN)
 def test_what_keeps_the_limits_is_a_stanza(stanza: bytes) -> None:
     (event,) = opened().feed(stanza)
     assert isinstance(event, Element)
     assert form(event) == form(fromstring(b"<s xmlns='jabber:component:accept'>" + stanza + b"</s>")[0])
-
-
-BEYOND = {
-    "one too deep": (iq(nested(64)), Limit.DEPTH),
-    "3000 deep": (iq(nested(3000)), Limit.DEPTH),
-    "60000 deep": (iq(nested(60000)), Limit.DEPTH),
-    "one element too many": (iq(b"<a/>" * 5000), Limit.ELEMENTS),
-    "65 attributes": (iq(b"<a " + b" ".join(b"a%d=''" % n for n in range(65)) + b"/>"), Limit.ATTRIBUTES),
-    "50000 attributes": (iq(b"", b"".join(b" a%d=''" % n for n in range(50000))), Limit.ATTRIBUTES),
-    "65 prefixes": (iq(b"<a" + b"".join(b" xmlns:p%d='u'" % n for n in range(65)) + b"/>"), Limit.ATTRIBUTES),
-    "300 KiB of text": (iq(b"<a>" + b"x" * 307200 + b"</a>"), Limit.BYTES),
-    "300 KiB of lines": (iq(b"<a>" + b"x\n" * 153600 + b"</a>"), Limit.BYTES),
-    "300 KiB in an attribute": (iq(b"<a b='" + b"x" * 307200 + b"'/>"), Limit.BYTES),
-    "300 KiB in the stanza's own attribute": (iq(b"", b" b='" + b"x" * 307200 + b"'"), Limit.BYTES),
-    "comment": (iq(b"<a><!-- x --></a>"), Limit.COMMENT),
-    "processing instruction": (iq(b"<?php x?>"), Limit.INSTRUCTION),
-}
 
 
 @pytest.mark.parametrize("size", [1 << 20, 997], ids=["at once", "in pieces"])
@@ -85,19 +43,6 @@ def test_what_breaks_a_limit_costs_only_itself(stanza: bytes, limit: Limit, size
     assert form(before) == form(after)
 
 
-BREAKING = {
-    "NUL": b"<iq>\0</iq>",
-    "bad UTF-8": b"<iq>\xc3\x28</iq>",
-    "surrogate": b"<iq>\xed\xa0\x80</iq>",
-    "noncharacter": b"<iq>\xef\xbf\xbf</iq>",
-    "unbound prefix": b"<p:iq/>",
-    "wrong end tag": b"<iq></message>",
-    "doubled attribute": b"<iq a='' a=''/>",
-    "unknown entity": b"<iq>&lol;</iq>",
-    "document type inside": b"<!DOCTYPE iq [<!ENTITY lol 'lol'>]>",
-}
-
-
 @pytest.mark.parametrize("data", BREAKING.values(), ids=BREAKING)
 def test_what_is_no_xml_ends_the_stream_behind_the_stanzas_before(data: bytes) -> None:
     intake = opened()
@@ -108,17 +53,7 @@ def test_what_is_no_xml_ends_the_stream_behind_the_stanzas_before(data: bytes) -
     assert intake.feed(PING) == []
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"<!DOCTYPE a [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>]>" + HEADER[21:],
-        b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'>" + HEADER[21:],
-        b"<html>",
-        b"HTTP/1.1 400 Bad Request\r\n\r\n",
-        b"\x16\x03\x01\x02\x00",
-    ],
-    ids=["entity bomb", "external entity", "another root", "HTTP", "TLS"],
-)
+@pytest.mark.parametrize("header", NO_STREAMS.values(), ids=NO_STREAMS)
 def test_what_does_not_begin_as_a_stream_ends_at_once(header: bytes) -> None:
     events = Intake(LIMITS).feed(header + b"<a>&b;</a>")
     assert len(events) == 1

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from component.link.loss import STEADY_S, Backoff, LossKind
+from component.loss import STEADY_S, Backoff, LossKind
 
 SLOW = (LossKind.NOT_AUTHORIZED, LossKind.HOST_UNKNOWN)
 

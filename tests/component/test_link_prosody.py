@@ -20,6 +20,7 @@ from component.link import ComponentLink
 from component.main import Component
 from component.stanza import iq
 from component.stanza_error import StanzaError
+from tests.component.behind_link import link_of, with_link
 from tests.component.fake_server import LIMITS, until
 from tests.component.prosody import SECRET, SERVERS, Client, RunningServer, running
 from tests.component.user_stanzas import user_stanza
@@ -59,15 +60,23 @@ class Deployment:
 
 
 ON_BOTH = pytest.mark.parametrize("deployment", SERVERS, indirect=True)
+LINKED = "behind a link on "
+ON_ALL = pytest.mark.parametrize(
+    "deployment", [*SERVERS, *(f"{LINKED}{name}" for name in SERVERS)], indirect=True
+)
 
 
 @pytest.fixture
 async def deployment(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Deployment]:
-    """On a Prosody, or where ON_BOTH says so on an ejabberd."""
-    name = getattr(request, "param", "prosody")
+    """On a Prosody, or where a mark says so on an ejabberd, or with a link between."""
+    param = getattr(request, "param", "prosody")
+    name = param.removeprefix(LINKED)
     server = SERVERS[name](tmp_path)
     server.edit = EVIL[name]
-    async with running(server):
+    async with running(server), AsyncExitStack() as stack:
+        if param.startswith(LINKED):
+            server.settings = with_link(server.settings)
+            await stack.enter_async_context(link_of(server.settings))
         one = Deployment(server, Component(server.settings))
         await one.component.start()
         try:
@@ -131,7 +140,7 @@ POISON = {
 }
 
 
-@ON_BOTH
+@ON_ALL
 @pytest.mark.timeout(300)
 async def test_poison_gets_one_error_and_costs_nobody_else(deployment: Deployment) -> None:
     other = await deployment.login()

@@ -10,7 +10,7 @@ import pytest
 
 from bench.processes import usage
 from carillon.files import write_private
-from component.link.loss import Backoff, LossKind
+from component.loss import Backoff, LossKind
 from tests.carillon.part_process import part
 from tests.component.prosody import SERVERS, running
 

@@ -14,8 +14,8 @@ from slixmpp import ComponentXMPP
 from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 
-from component.link.loss import LossKind
 from component.link.shell import Listener, Shell
+from component.loss import LossKind
 from tests.component.fake_server import HEADER, LIMITS
 
 OVERRIDDEN = (

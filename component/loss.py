@@ -1,8 +1,9 @@
-"""Why there is no session with the server, and how long to wait before the next try."""
+"""Why there is no session with the server, and how long to wait before the next try. No I/O."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +29,18 @@ class LossKind(StrEnum):
     """The server did not answer our ping."""
     CLOSED = "closed"
     """The connection ended."""
+    NO_LINK = "no-link"
+    """The process that holds the connections to the server does not listen."""
+    LINK_SILENT = "link-silent"
+    """It listens and does not answer."""
+    STANDBY = "standby"
+    """Another process is the component; this one waits to take its place."""
+    REPLACED = "replaced"
+    """Another process has taken this one's place, for good."""
+
+
+LINK_NS = "urn:carillon:link:0"
+"""What the link says to its own component beside XEP-0114: elements `<standby/>` and `<lost kind=…/>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,25 @@ class Loss:
 
     kind: LossKind
     text: str
+    told_by_link: bool = False
+    """It is the link that has no session, tries again, and answers when it has one: ask it again at once."""
+
+
+STREAM_ERRORS = {
+    "not-authorized": LossKind.NOT_AUTHORIZED,
+    "host-unknown": LossKind.HOST_UNKNOWN,
+    "conflict": LossKind.CONFLICT,
+}
+"""Stream errors (RFC 6120 §4.9.3) that say more than that the stream has ended."""
+
+
+def loss_by_error(conditions: Iterable[str]) -> Loss:
+    """The class of a `<stream:error/>` by the local names of what is in it."""
+    names = list(conditions)
+    for name in names:
+        if name in STREAM_ERRORS:
+            return Loss(STREAM_ERRORS[name], name)
+    return Loss(LossKind.STREAM_ERROR, f"stream error {names[0][:40] if names else 'without condition'}")
 
 
 @dataclass(frozen=True, slots=True)
