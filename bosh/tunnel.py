@@ -18,6 +18,7 @@ from bosh.http import HEAD_BYTES, HttpError, Request, encode, text_response
 from bosh.joined_connection import JoinedConnection
 from bosh.metrics import REFUSED, RESPONSES, SESSIONS
 from bosh.websocket_handshake import check_upgrade
+from carillon.settings import Settings
 from carillon.settings.rules import host_and_port
 
 PREFIX = "/colibri-ws/"
@@ -38,6 +39,15 @@ def check_request(request: Request) -> None:
         raise HttpError(400, "not an address of a bridge channel")
 
 
+def bridge_of(request: Request, settings: Settings) -> tuple[str, int]:
+    """Where the bridge listens whose channel is asked for.
+
+    What its name is not that of a further bridge is for the first: JVB's own may be called anything.
+    """
+    name = request.path.removeprefix(PREFIX).partition("/")[0]
+    return host_and_port(settings.bridges.get(name, settings.bridge).rest)
+
+
 class Tunnel(JoinedConnection):
     """One bridge channel: first the bridge's answer, then bytes both ways."""
 
@@ -53,8 +63,7 @@ class Tunnel(JoinedConnection):
         """The bridge's response head; None once the channel is open."""
         timeout_s = context.settings.limits.handshake_timeout_s
         self._timer = asyncio.get_running_loop().call_later(timeout_s, self._late)
-        host, port = host_and_port(context.settings.bridge.rest)
-        self.upstream.connect(host, port, timeout_s)
+        self.upstream.connect(*bridge_of(request, context.settings), timeout_s)
         _SESSIONS.inc()
 
     def data_received(self, data: bytes) -> None:

@@ -13,7 +13,6 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from bridge import strict_json
-from bridge.colibri import SERVER_ID
 from bridge.conference import Conference
 from bridge.endpoint import Endpoint
 from bridge.metrics import MESSAGES_RECEIVED, MESSAGES_SENT, REJECTED
@@ -84,15 +83,16 @@ class Channel:
 
 
 class ChannelEndpoint:
-    """The HTTP resource /colibri-ws/default-id/{meeting}/{endpoint}?pwd=…"""
+    """The HTTP resource /colibri-ws/SERVER-ID/{meeting}/{endpoint}?pwd=…"""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, server_id: str) -> None:
         self._registry = registry
+        self._server_id = server_id
         self._buckets = Buckets(MESSAGES_PER_SECOND, MESSAGE_BURST)
 
     def routes(self) -> list[web.RouteDef]:
         """For the application that serves it."""
-        return [web.get(f"/colibri-ws/{SERVER_ID}/{{meeting}}/{{endpoint}}", self.handle)]
+        return [web.get(f"/colibri-ws/{self._server_id}/{{meeting}}/{{endpoint}}", self.handle)]
 
     def _authenticated(self, request: web.Request) -> tuple[Conference, Endpoint]:
         """Whose channel it is. Everything wrong looks the same from outside."""

@@ -7,7 +7,8 @@ import ipaddress
 import secrets
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,8 +21,8 @@ from carillon.check.running import Check
 from carillon.check.stun_client import NoAnswer, StunClient, cut_rfc4571, new_transaction, wrap_rfc4571
 from carillon.check.words import why
 from carillon.layout import bracketed
-from carillon.settings import BridgeSettings, Settings
-from carillon.settings.rules import is_address
+from carillon.settings import FIRST_BRIDGE, BridgeSettings, Settings
+from carillon.settings.rules import Urls, is_address
 from carillon.stun import Attribute, MessageClass, Method
 from jingle.colibri2 import (
     Colibri2Error,
@@ -76,8 +77,46 @@ class BridgeSeen:
 
 
 def checks(settings: Settings) -> list[Check]:
-    """The checks of this part."""
-    return [Check(PART, "bridge", lambda: _look(settings))]
+    """The checks of this part: of every bridge of the focus, and of every one on this machine."""
+    own = {bridge.rest: name for name, bridge in settings.all_bridges.items()}
+    found: list[Check] = []
+    for url in settings.focus.bridge:
+        name = own.pop(urlsplit(url).netloc, None)
+        if name is None and len(settings.focus.bridge) == len(settings.all_bridges) == 1:
+            name = own.popitem()[1]  # the only one there is: of this configuration, on another machine
+        found.append(Check(PART, name or url, partial(_look_at, settings, url, name)))
+    if settings.bridges:
+        found += [Check(PART, name, partial(_unused, name)) for name in own.values()]
+    return found
+
+
+async def _look_at(settings: Settings, url: str, name: str | None) -> Iterable[Finding]:
+    """At the bridge `name` of this configuration, or (None) at one of which only the address is known."""
+    focus = replace(settings.focus, bridge=Urls((url,)))
+    if name is None:
+        found = of_bridge(await _try(replace(settings, focus=focus)), settings)
+        return _called(urlsplit(url).netloc, found)
+    found = list(await _look(replace(settings.as_bridge(name), focus=focus)))
+    return found if name == FIRST_BRIDGE else _called(name, found)
+
+
+async def _unused(name: str) -> Iterable[Finding]:
+    what = f"no meeting is ever on the bridge {name}: focus.bridge does not name it"
+    return _called(name, [warning(PART, _REST, what, 'set focus.bridge = "", which names all bridges')])
+
+
+def _called(name: str, findings: Iterable[Finding]) -> list[Finding]:
+    """The findings of one bridge among several, told apart from those of the others."""
+    own = list(findings)
+    renamed = {one.name: name_of(PART, f"{one.subject} of {name}") for one in own}
+    return [
+        replace(
+            one,
+            subject=f"{one.subject} of {name}",
+            after=tuple(renamed.get(cause, cause) for cause in one.after),
+        )
+        for one in own
+    ]
 
 
 async def _look(settings: Settings) -> Iterable[Finding]:
@@ -92,7 +131,7 @@ async def _look(settings: Settings) -> Iterable[Finding]:
 
 async def _try(settings: Settings) -> BridgeSeen:
     """Have a conference with one endpoint, look, and end it."""
-    base = settings.focus.bridge.rstrip("/")
+    base = settings.focus.bridge[0].rstrip("/")
     meeting = f"carillon-check-{secrets.token_hex(8)}"
     wish = Endpoint(
         ENDPOINT,
@@ -214,7 +253,7 @@ async def _binding(protocol: str, ip: str, port: int, ice: IceTransport) -> str:
 
 def of_bridge(seen: BridgeSeen, settings: Settings) -> list[Finding]:
     """What it means how the bridge answered."""
-    after, base = name_of(PART, process.SUBJECT), settings.focus.bridge
+    after, base = name_of(PART, process.SUBJECT), settings.focus.bridge[0]
     if seen.draining:
         what = "the bridge takes no new conference: it waits for the end of those that run"
         return [warning(PART, _REST, what, "restart it when they are over", after)]

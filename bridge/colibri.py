@@ -43,6 +43,8 @@ class Site:
     port: int
     websocket_url: str
     """How the address of the bridge channel begins."""
+    server_id: str = SERVER_ID
+    """What follows in it: the front tells bridges apart by it."""
 
     def candidates(self) -> tuple[Candidate, ...]:
         """Our host candidates. A static NAT mapping is none of the client's business."""
@@ -231,7 +233,7 @@ def _restarted(registry: Registry, endpoint: Endpoint, request: colibri2.Endpoin
 def describe(endpoint: Endpoint, conference: Conference, registry: Registry, site: Site) -> IceTransport:
     """What the client has to know to reach this endpoint."""
     local = endpoint.transport.ice.local
-    path = "/".join(quote(part, safe="") for part in (SERVER_ID, conference.meeting_id, endpoint.id))
+    path = "/".join(quote(part, safe="") for part in (site.server_id, conference.meeting_id, endpoint.id))
     return IceTransport(
         local.ufrag,
         local.pwd,

@@ -35,6 +35,9 @@ class Directory(Protocol):
     def forgotten(self, address: Address, endpoint: Endpoint) -> None:
         """Nothing of the endpoint comes from there any more."""
 
+    def answered(self, now: float) -> None:
+        """A client has answered a check: the bridge is heard, and hears."""
+
 
 class Room(Protocol):
     """The conference, as its endpoints see it."""
@@ -98,10 +101,12 @@ class Endpoint:
     def connected(self, now: float) -> None:
         """Pass on the transport's event."""
         self.was_connected = True
+        self._directory.answered(now)
         self._room.connected(self.id, now)
 
     def consented(self, now: float) -> None:
         """Pass on the transport's event."""
+        self._directory.answered(now)
         self._room.consented(self.id, now)
 
     def receive_rtp(self, packet: bytes, now: float) -> None:

@@ -315,15 +315,20 @@ class IceAgent:
         for checklist in self._checklists:
             if checklist.nominate_at is not None and checklist.nominate_at <= now:
                 self._nominate(checklist, now)
-        if self.selected is not None and now >= self._consent.due:
-            self._consent.asked(now)
-            self._checks.ask_consent(self._selected_list, self.selected, now, self._consent.timeout_s)
+        if now >= self._consent.due:
+            self.ask_consent(now)
         for pair in self._idle_pairs():
             if pair.heard_at + FORGET_S <= now:
                 for checklist in self._checklists:
                     if checklist.pairs.get(pair.address) is pair:
                         self._forget(checklist, pair)
         self._checks.send_triggered(now)
+
+    def ask_consent(self, now: float) -> None:
+        """Ask the client for its consent, whether it is time or not; without a selected pair nobody."""
+        if self.selected is not None and not self.closed:
+            self._consent.asked(now)
+            self._checks.ask_consent(self._selected_list, self.selected, now, self._consent.timeout_s)
 
     def _idle_pairs(self) -> list[Pair]:
         return [

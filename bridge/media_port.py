@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import structlog
 
@@ -25,6 +28,13 @@ QUIET_S = 10.0
 """Between two log lines about errors of ours."""
 
 
+class Bound(NamedTuple):
+    """What is bound to the port at one address before it is opened here; None: nothing."""
+
+    udp: socket.socket | None
+    tcp: socket.socket | None
+
+
 class MediaPort:
     """Owns the sockets and the clock: datagrams in, datagrams out, ticks."""
 
@@ -40,36 +50,66 @@ class MediaPort:
         self._quiet_until = 0.0
         self._latest = 0.0
         """The time last told to the registry: it never runs backwards."""
+        self._bound: dict[str, Bound] = {}
         self.port: int | None = None
         """The number, None while it is not open."""
 
-    async def open(self, addresses: tuple[str, ...], port: int) -> None:
+    async def open(
+        self, addresses: tuple[str, ...], port: int, bound: Mapping[str, Bound] | None = None
+    ) -> None:
         """Bind the port on all addresses, begin to tick; 0 is any free port.
 
-        Raises PartError when the port is in use or an address is not ours.
+        What is `bound` to it at an address already is taken as it is. Raises PartError when the port is in
+        use or an address is not ours.
         """
+        self._bound = dict(bound or {})
         self._registry.send_datagram = self._send
         self._registry.release = self._release
         self._registry.wake = self._wake
         tries = 1 if port else ANY_PORT_TRIES
         while not await self._bind(addresses, port, last=tries == 1):
             tries -= 1
+        self._begin()
+
+    def _begin(self) -> None:
         for each in self._sockets.values():
             self._loop.add_reader(each, each.drain)
         self._tick()
+
+    def pause(self) -> dict[str, tuple[UdpSocket, TcpListener]]:
+        """Read and accept nothing until `resume`. Gives the sockets by address, for another process."""
+        self._quieten()
+        for listener in self._listeners.values():
+            listener.pause()
+        pairs = zip(self._sockets.values(), self._listeners.values(), strict=True)
+        return {udp.name[0]: (udp, tcp) for udp, tcp in pairs}
+
+    async def resume(self) -> None:
+        """Go on after `pause`."""
+        for listener in self._listeners.values():
+            await listener.resume()
+        self._begin()
+
+    def _quieten(self) -> None:
+        if self._next_tick is not None:
+            self._next_tick.cancel()
+            self._next_tick = None
+        for each in self._sockets.values():
+            self._loop.remove_reader(each)
 
     async def _bind(self, addresses: tuple[str, ...], port: int, *, last: bool) -> bool:
         """Whether the port could be had on all addresses. Raises PartError when not and this was the last."""
         for ip in addresses:
             try:
                 kind = "UDP"
-                bound = UdpSocket(ip, port, self._receive)
+                theirs = self._bound.pop(ip, Bound(None, None))
+                bound = UdpSocket(ip, port, self._receive, theirs.udp)
                 self._sockets[bound.base] = bound
                 port = bound.name[1]
                 kind = "TCP"
                 listener = TcpListener(self._registry, self._hand_over)
                 self._listeners[listener.base] = listener
-                await listener.open(ip, port)
+                await listener.open(ip, port, theirs.tcp)
             except OSError as error:
                 await self.close()
                 if last:
@@ -132,11 +172,8 @@ class MediaPort:
     async def close(self) -> None:
         """Close the port; idempotent."""
         self.port = None
-        if self._next_tick is not None:
-            self._next_tick.cancel()
-            self._next_tick = None
+        self._quieten()
         for each in self._sockets.values():
-            self._loop.remove_reader(each)
             each.close()
         self._sockets.clear()
         for listener in self._listeners.values():

@@ -21,6 +21,10 @@ IDLE_S = 60.0
 """An endpoint without keys or a nominated pair, and a conference without endpoints, end after this time."""
 SWEEP_S = 1.0
 """How often idleness is looked for."""
+PROOF_S = 1.0
+"""When nobody has answered a check for so long, some clients are asked out of turn (see `unanswered_s`)."""
+ASKED = 5
+"""So many: one answer is enough."""
 MAX_SLEEP_S = 0.05
 """A tick is due at least that often: what a router or a request has new to do needs no wake-up then."""
 
@@ -68,6 +72,7 @@ class Registry:
         self._learned: dict[Address, Endpoint] = {}
         self._validated: dict[Address, Endpoint] = {}
         self._sweep_due = 0.0
+        self._answered_at = 0.0
 
     # Conferences and endpoints.
 
@@ -147,6 +152,28 @@ class Registry:
         # Who leaves while its checks are still under way has not failed.
         totals.ice_failed += not transport.ice_succeeded and reason != "expired"
         totals.dtls_failed += transport.ice_succeeded and not endpoint.was_connected
+
+    # Whether media get through.
+
+    def answered(self, now: float) -> None:
+        """A client has answered a check."""
+        self._answered_at = now
+
+    def unanswered_s(self, now: float) -> float:
+        """How long no client has answered, although some are asked every second; 0 while none is connected.
+
+        It is no matter whether they are muted, alone or send directly to each other: all answer checks. What
+        is too high says that nothing gets in, or nothing out.
+        """
+        connected = any(endpoint.transport.connected for endpoint in self.endpoints)
+        return max(0.0, now - self._answered_at) if connected else 0.0
+
+    def _ask_some(self, now: float) -> None:
+        if self.unanswered_s(now) < PROOF_S:
+            return
+        connected = sorted((one for one in self.endpoints if one.transport.connected), key=lambda one: one.id)
+        for endpoint in self.random_source.sample(connected, min(ASKED, len(connected))):
+            endpoint.transport.ask(now)
 
     # Where datagrams go: the Directory of the endpoints.
 
@@ -233,6 +260,7 @@ class Registry:
         return min(next_due, now + MAX_SLEEP_S)
 
     def _sweep(self, now: float) -> None:
+        self._ask_some(now)
         for conference in tuple(self.conferences.values()):
             for endpoint in tuple(conference.endpoints.values()):
                 settled = endpoint.was_connected and endpoint.transport.ice_succeeded

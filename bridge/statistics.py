@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from bridge.conference import Conference
@@ -17,6 +18,8 @@ class Statistics:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self.instance = secrets.token_hex(8)
+        """Another one after each start: who knows the one before knows what this bridge does not know."""
         self.graceful_shutdown = False
         """Whether the bridge ends when its conferences have ended."""
         self._last_at: float | None = None
@@ -85,6 +88,7 @@ class Statistics:
             "total_ice_failed": totals.ice_failed,
             "dtls_failed_endpoints": totals.dtls_failed,
             **{f"total_{name}": value for name, value in traffic.items()},
+            "unanswered_s": round(registry.unanswered_s(now), 3),
             "packet_rate_download": round(self._rates["packets_received"]),
             "packet_rate_upload": round(self._rates["packets_sent"]),
             "bit_rate_download": round(self._rates["bytes_received"] * 8 / 1000),
@@ -94,6 +98,7 @@ class Statistics:
             "drain": registry.draining,
             "healthy": True,
             "version": __version__,
+            "instance": self.instance,
         }
 
     def conference(self, conference: Conference, now: float) -> dict[str, Any]:

@@ -41,20 +41,32 @@ class TcpListener:
         self.unproven: Counter[str] = Counter()
         """Connections without a good check, by the client's address as the limit counts it."""
         self._connections: dict[Address, TcpConnection] = {}
+        self._listener: socket.socket | None = None
+        """It outlives the server that accepts on a duplicate of it: another process may go on with it."""
         self._server: asyncio.Server | None = None
 
-    async def open(self, ip: str, port: int) -> None:
-        """Listen. Raises OSError."""
-        listener = socket.create_server(
-            (ip, port), family=socket.AF_INET6 if ":" in ip else socket.AF_INET, backlog=BACKLOG
-        )
-        for level, option, value in (  # inherited by the connections
-            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-            (socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES),
-        ):
-            listener.setsockopt(level, option, value)
+    async def open(self, ip: str, port: int, bound: socket.socket | None = None) -> None:
+        """Listen, unless one is `bound` there already: then with that one. Raises OSError."""
+        self._listener = bound or _listener(ip, port)
+        await self.resume()
+
+    async def resume(self) -> None:
+        """Accept connections."""
+        assert self._listener is not None
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: TcpConnection(self), sock=listener)
+        self._server = await loop.create_server(
+            lambda: TcpConnection(self), sock=self._listener.dup(), backlog=BACKLOG
+        )
+
+    def pause(self) -> None:
+        """Accept no connection; those that come wait in the socket."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def fileno(self) -> int:
+        """Of the socket that listens."""
+        return -1 if self._listener is None else self._listener.fileno()
 
     def admit(self, connection: TcpConnection) -> bool:
         """Whether one more connection is within the limits."""
@@ -92,11 +104,23 @@ class TcpListener:
 
     async def close(self) -> None:
         """Close the listener and all connections."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        self.pause()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         for connection in list(self._connections.values()):
             connection.close()
+
+
+def _listener(ip: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    listener = socket.create_server((ip, port), family=family, backlog=BACKLOG)
+    for level, option, value in (  # inherited by the connections
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+        (socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES),
+    ):
+        listener.setsockopt(level, option, value)
+    return listener
 
 
 class TcpConnection(asyncio.Protocol):

@@ -250,6 +250,11 @@ class Transport:
             self._flush_dtls(self._dtls, now)
         self._after_ice(now)
 
+    def ask(self, now: float) -> None:
+        """Ask the client whether it is there (RFC 7675); `consented` tells that it is."""
+        self.ice.ask_consent(now)
+        self._after_ice(now)
+
     def send_rtp(self, packet: bytes) -> None:
         """Protect and send one RTP packet; nothing happens before the endpoint is connected."""
         if self._srtp is not None and self._remote is not None:

@@ -27,11 +27,17 @@ ANCILLARY_BYTES = socket.CMSG_SPACE(TIMESPEC.size)
 class UdpSocket:
     """See the module. `receive` gets each datagram, its source, and for how long it has waited (seconds)."""
 
-    def __init__(self, ip: str, port: int, receive: Callable[[bytes, Address, float], None]) -> None:
-        """Bind it. Raises OSError."""
+    def __init__(
+        self,
+        ip: str,
+        port: int,
+        receive: Callable[[bytes, Address, float], None],
+        bound: socket.socket | None = None,
+    ) -> None:
+        """Bind it, unless one is `bound` there already. Raises OSError."""
         self.base = Base("udp")
         self._receive = receive
-        self._socket = _socket(ip, port)
+        self._socket = bound or _socket(ip, port)
 
     @property
     def name(self) -> tuple[str, int]:

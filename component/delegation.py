@@ -8,6 +8,7 @@ what is used of them here is the same. Only admin mode (§4) exists in either.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from xml.etree.ElementTree import Element, SubElement
@@ -15,6 +16,7 @@ from xml.etree.ElementTree import Element, SubElement
 import structlog
 from prometheus_client import Counter
 
+from carillon.journal import Journal, Row
 from component import stanza as stanzas
 from component.link import Link
 from component.stanza import COMPONENT_NS
@@ -25,6 +27,9 @@ FORWARD_NS = "urn:xmpp:forward:0"
 CLIENT_NS = "jabber:client"
 _FORWARDED = f"{{{FORWARD_NS}}}forwarded"
 _CLIENT_IQ = f"{{{CLIENT_NS}}}iq"
+
+_KIND = "delegation"
+"""Of rows of the journal: the id of the server's session, by its domain and the namespace."""
 
 DelegatedHandler = Callable[[Element], Element | None]
 """As IqHandler, at once: gets the IQ as its asker sent it to the server, gives the payload of the result."""
@@ -60,12 +65,17 @@ _log = structlog.get_logger()
 class Delegation:
     """Answers what the XMPP server delegates; handlers are entered as on a Link."""
 
-    def __init__(self, link: Link, servers: Collection[str]) -> None:
+    def __init__(self, link: Link, servers: Collection[str], journal: Journal) -> None:
         """`servers` are the domains of our XMPP server: they alone delegate, for their users alone."""
+        self._link = link
+        self._journal = journal
+        self._session = ""
+        """The server's session that has delegated."""
         self._servers = frozenset(servers)
         self._handlers: dict[tuple[str, str], DelegatedHandler] = {}
         self._delegated: set[tuple[str, str]] = set()  # domain of the server, namespace
         self._logged: set[Refusal] = set()
+        journal.attach(_KIND, self._rows)
         link.on_message(self._on_message)
         link.on_state(self._on_state)
         for version in VERSIONS:
@@ -76,9 +86,28 @@ class Delegation:
         self._handlers[type, payload_tag] = handler
 
     def _on_state(self, up: bool) -> None:
-        """What a session delegated ends with it (§4.2: the server says it anew)."""
+        """What a session delegated ends with it (§4.2: the server says it anew), not with this process."""
+        self._delegated.clear()
+        self._session = self._link.session if up else ""
         if not up:
-            self._delegated.clear()
+            return
+        left = self._journal.load(_KIND)
+        self._delegated = {
+            (server, namespace)
+            for server, _, namespace in (row.key.partition(" ") for row in left if self._is_of_now(row))
+        }
+        if gone := [Row(_KIND, "", row.key, None) for row in left if not self._is_of_now(row)]:
+            self._journal.write(gone)
+
+    def _is_of_now(self, row: Row) -> bool:
+        return bool(self._session) and row.value == self._value()
+
+    def _value(self) -> bytes:
+        return json.dumps({"session": self._session}).encode()
+
+    def _rows(self) -> Iterable[Row]:
+        value = self._value()
+        return [Row(_KIND, "", f"{server} {namespace}", value) for server, namespace in self._delegated]
 
     def _on_message(self, message: Element) -> None:
         """§4.2: the server says what it delegates; it may do so in several messages, which add up."""
@@ -95,6 +124,7 @@ class Delegation:
                 namespace = one.get("namespace", "")
                 if namespace in known and (server, namespace) not in self._delegated:
                     self._delegated.add((server, namespace))
+                    self._journal.write(self._rows())
                     _log.info("the XMPP server delegates to us", domain=server, namespace=namespace)
 
     def _on_forwarded(self, outer: Element) -> Element:

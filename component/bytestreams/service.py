@@ -20,10 +20,13 @@ BURST: Final = 30.0
 PER_SECOND: Final = 1.0
 """Requests of one bare JID: a file takes two, and people send files by the handful."""
 
+_ACTIVE: Final = "conflict"
+"""What the relay says of a stream that is active. Only this requester can have activated it, whose JID is in
+its name: a process before this one has, and could not answer any more. Nothing of a stream is kept here."""
+
 _TEXTS: Final = {
     "item-not-found": "no connection of a stream with this sid, requester and target",
     "not-allowed": "only one of requester and target is connected",
-    "conflict": "the stream is active already",
     "resource-constraint": "too many streams at the moment",
 }
 
@@ -82,6 +85,8 @@ class Bytestreams:
             activation = parse_activation(iq)
             await self._relay.activate(activation.digest, bare(activation.initiator), bare(activation.target))
         except StanzaError as error:
+            if error.condition == _ACTIVE:
+                return
             text = error.text or _TEXTS.get(error.condition, "")
             raise _refused("activate", StanzaError(error.condition, text)) from None
         metrics.ACTIVATED.inc()

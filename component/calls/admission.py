@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
@@ -54,6 +55,7 @@ class Admission:
         self._guesses = Buckets(1 / 12, 5)
         self._all_guesses = Buckets(0.5, 30)
         self._unlocked: OrderedDict[str, float] = OrderedDict()
+        self._newly_unlocked: set[str] = set()
 
     def reload(self, settings: Settings, pin: str) -> None:
         """Take other limits and another PIN; who has said the old one need not say the new one yet."""
@@ -120,8 +122,19 @@ class Admission:
             return Guess.CROWDED
         if not hmac.compare_digest(guess.encode(), self._pin.encode()):
             return Guess.WRONG
-        self._unlocked[bare(sender)] = now + UNLOCKED_S
-        self._unlocked.move_to_end(bare(sender))
-        if len(self._unlocked) > MAX_UNLOCKED:
-            self._unlocked.popitem(last=False)
+        self.unlock(bare(sender), now + UNLOCKED_S)
         return Guess.RIGHT
+
+    def unlock(self, sender: str, until: float) -> None:
+        """Let `sender`, a bare JID, call rooms without the PIN until then."""
+        self._unlocked[sender] = until
+        self._unlocked.move_to_end(sender)
+        self._newly_unlocked.add(sender)
+        if len(self._unlocked) > MAX_UNLOCKED:
+            self._newly_unlocked.add(self._unlocked.popitem(last=False)[0])
+
+    def unlocked(self) -> Iterator[tuple[str, float | None]]:
+        """Who has been unlocked or forgotten since the last time, and until when; None = forgotten."""
+        for sender in self._newly_unlocked:
+            yield sender, self._unlocked.get(sender)
+        self._newly_unlocked.clear()

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
+from xml.etree.ElementTree import Element
 
 from component.calls import metrics
 from component.calls.alive import Alive
 from component.calls.answer import Downlink, Downlinks, accepted, own_side, session_accept
 from component.calls.contents import Contents, names_of
 from component.calls.leg import Leg, LegListener
-from component.calls.offer import Offer
+from component.calls.offer import Offer, OfferedContent
 from component.calls.reasons import (
     ACCEPT_REFUSED,
     LATE,
     NO_PIN,
     NO_RESTART,
+    NOT_ADDED,
     NOT_CARRIED,
     NOTHING_LEFT,
 )
+from component.calls.records import CallRecord, LegRecord, Stage
 from component.calls.restart import Restart, refused
 from component.calls.words import said
 from component.focus.effects import Ended, PeerAnswer, Send
@@ -27,7 +30,7 @@ from component.focus.outbox import Outbox
 from component.stanza import iq
 from component.stanza_error import StanzaError
 from jingle.content import Action, Content, Reason, SessionInfo
-from jingle.element import Jingle, build_jingle
+from jingle.element import Jingle, build_jingle, parse_jingle
 from jingle.errors import JingleError
 from jingle.ice import IceTransport
 from jingle.session import Role, Session, State
@@ -65,6 +68,8 @@ class Call:
         self._restart = Restart(self._contents)
         self._picture = self._told_picture = True
         """Whether anybody is to be seen, and what the caller takes for true: there is, unless it is told."""
+        self._resumed = False
+        """Whether another process has begun it."""
 
     # Beginning
 
@@ -159,7 +164,9 @@ class Call:
         self._show_picture()
 
     def _accept_answered(self, answer: PeerAnswer, now: float) -> None:
-        if isinstance(answer, StanzaError) and answer.type != "wait":
+        if not isinstance(answer, StanzaError) or answer.type == "wait":
+            return
+        if not self._resumed or answer.condition != "unexpected-request":  # that is: it came twice
             self.end(ACCEPT_REFUSED)
 
     # What the caller asks
@@ -172,6 +179,11 @@ class Call:
         if jingle.action not in _REQUESTS:
             raise StanzaError("feature-not-implemented", f"{jingle.action.value} is not for a call")
         _REQUESTS[jingle.action](self, jingle, now)
+
+    def bridges_changed(self, now: float) -> None:
+        """The health of a bridge is another than before."""
+        if self._leg is not None and not self.over:
+            self._leg.bridges_changed(now)
 
     def say(self, words: str) -> None:
         """The caller says something by chat message."""
@@ -287,6 +299,93 @@ class Call:
         if self._alive.gone(answer):
             self.vanish()
 
+    # The journal
+
+    @property
+    def stage(self) -> Stage:
+        """How far it has come."""
+        if self.over:
+            return Stage.OVER
+        if self._leg is None:
+            return Stage.WAITING
+        return Stage.ACTIVE if self._session.state is State.ACTIVE else Stage.BEGINNING
+
+    def record(self, epoch: float) -> CallRecord:
+        """What another process would need to go on; `epoch` is the Unix time at zero of the clock."""
+        contents = self._contents
+        leg = self._leg.record() if self._leg is not None else LegRecord()
+        return CallRecord(
+            self.caller,
+            self.own_jid,
+            self.sid,
+            self.stage,
+            tuple(contents),
+            contents.declined,
+            contents.bundled,
+            contents.pending,
+            contents.muted_names,
+            contents.held,
+            dict(self._downlinks),
+            self._restart.asked,
+            tuple(round(epoch + time, 3) for time in self._restart.granted),
+            self._picture,
+            self._told_picture,
+            round(epoch + self._until, 3) if self.waiting and self._until is not None else None,
+            self.reason if self.over else None,
+            leg,
+        )
+
+    def restore(self, record: CallRecord, leg: MakeLeg | None, epoch: float, now: float) -> None:
+        """Be the call that another process has left, with the leg that it had."""
+        self._resumed = True
+        self._contents.restore(record.pending, record.muted, held=record.held)
+        self._downlinks = dict(record.downlinks)
+        self._restart.restore(record.restarting, (min(now, time - epoch) for time in record.restarts))
+        self._picture, self._told_picture = record.picture, record.told_picture
+        self._leg = leg(self) if leg is not None else None
+        if record.until is not None:
+            self._until, self._late = min(record.until - epoch, now + PIN_TIMEOUT_S), NO_PIN
+        if record.stage in (Stage.ACTIVE, Stage.OVER):
+            self._session.state = State.ACTIVE
+        if record.pending:
+            self._session.received(_about(Action.CONTENT_ADD, self.sid, record.pending))
+
+    def resume(self, now: float) -> None:
+        """Go on, after `restore` of a call that was accepted.
+
+        What the caller was adding is refused: nobody knows how far that has come. A restart of ICE is asked
+        for again.
+        """
+        assert self._leg is not None
+        for content in self._contents.pending:
+            self._leg.remove(content.kind, now)
+            self.unreachable(content.kind, NOT_ADDED, now)
+        self._leg.resume(now)
+        self._alive.due = now  # it may have left while nobody was there to hear it
+        asked = self._restart.asked
+        if asked is not None and not self.over:
+            if asked.action is Action.TRANSPORT_REPLACE:
+                self._session.received(asked)
+            self._leg.restart(next(iter(self._contents)).transport, now)
+
+    def ask_again(self, request: Element) -> None:
+        """Send a request that another process may have sent, and whose answer nobody has heard."""
+        if request.get("to") == self.caller:
+            accepts = parse_jingle(request[0]).action is Action.SESSION_ACCEPT
+            self._outbox.ask(request, self._accept_answered if accepts else _noted)
+        elif self._leg is not None:
+            self._leg.ask_again(request)
+
+    def start_over(self) -> None:
+        """Give up what another process has come to on the far side, before the call was accepted."""
+        if self._leg is not None:
+            self._leg.end()
+        self._leg = None
+
+    def finish(self, reason: Reason) -> None:
+        """It is over, as another process has told or begun to tell the caller."""
+        self._close(reason)
+
     # Sending
 
     def _reject(self, contents: tuple[Content, ...], reason: Reason) -> None:
@@ -297,11 +396,18 @@ class Call:
         except JingleError:  # they were offered with the session: no content-add asked for them
             self._request(replace(jingle, action=Action.CONTENT_REMOVE))
 
-    def _request(
-        self, jingle: Jingle, done: Callable[[PeerAnswer, float], None] = lambda answer, now: None
-    ) -> None:
+    def _request(self, jingle: Jingle, done: Callable[[PeerAnswer, float], None] | None = None) -> None:
+        done = done or _noted
         self._session.sent(jingle)
         self._outbox.ask(iq("set", self.caller, self.own_jid, build_jingle(jingle)), done)
+
+
+def _noted(answer: PeerAnswer, now: float) -> None:
+    """Nothing follows from it."""
+
+
+def _about(action: Action, sid: str, contents: tuple[OfferedContent, ...]) -> Jingle:
+    return Jingle(action, sid, contents=tuple(Content(one.name, one.creator) for one in contents))
 
 
 _REQUESTS: dict[Action, Callable[[Call, Jingle, float], None]] = {

@@ -144,6 +144,28 @@ class Contents:
             fresh = replace(content.transport, ufrag=transport.ufrag, pwd=transport.pwd)
             self._taken[name] = replace(content, transport=fresh)
 
+    # The journal
+
+    @property
+    def pending(self) -> tuple[OfferedContent, ...]:
+        """Those that the leg is asked for."""
+        return tuple(self._pending.values())
+
+    @property
+    def muted_names(self) -> frozenset[str]:
+        """Names of those that the caller has muted."""
+        return frozenset(self._muted)
+
+    @property
+    def held(self) -> bool:
+        """Whether the caller has put the call on hold."""
+        return self._held
+
+    def restore(self, pending: tuple[OfferedContent, ...], muted: frozenset[str], *, held: bool) -> None:
+        """What was asked for and who sends, as it was."""
+        self._pending = {content.kind: content for content in pending}
+        self._muted, self._held = set(muted), held
+
     def _known(self, name: str) -> OfferedContent:
         if name not in self._taken:
             raise StanzaError("item-not-found", "no such content")

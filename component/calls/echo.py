@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
+from xml.etree.ElementTree import Element
 
 from component.calls.endpoint import CAPABILITIES, announced, downlink, endpoint_id
 from component.calls.leg import LegListener
 from component.calls.offer import OfferedContent
-from component.calls.reasons import BRIDGE_FULL, GONE, UNREACHABLE
+from component.calls.reasons import BRIDGE_FULL, GONE, INTERRUPTED, UNREACHABLE
+from component.calls.records import EchoRecord, LegRecord
 from component.focus import single_stream
+from component.focus.bridge_health import Health
+from component.focus.bridge_pool import BridgePool
 from component.focus.effects import BridgeAnswer
 from component.focus.outbox import Outbox
 from jingle.colibri2 import Colibri2Error, ConferenceModified, ConferenceModify, Endpoint, Media, Transport
@@ -27,15 +31,25 @@ class EchoLeg:
     """Implements `Leg` with a conference of its own at the bridge."""
 
     def __init__(
-        self, outbox: Outbox, leg: str, meeting_id: str, new_ssrc: Callable[[], int], listener: LegListener
+        self,
+        outbox: Outbox,
+        leg: str,
+        meeting_id: str,
+        new_ssrc: Callable[[], int],
+        listener: LegListener,
+        *,
+        bridges: BridgePool,
     ) -> None:
         self._outbox = outbox
+        self._bridges = bridges
+        self._bridge = bridges.choose(meeting_id, "") or bridges.urls[0]
+        self._epoch = bridges.epoch(self._bridge)
         self._leg = leg
         self._meeting_id = meeting_id
         self._new_ssrc = new_ssrc
         self._listener = listener
         self._bundled = False
-        self._created = False
+        self._created = self._ended = False
         self._carried: dict[str, dict[str, OfferedContent]] = {}
         """By endpoint and media."""
         self._answers: dict[str, Endpoint] = {}
@@ -62,7 +76,7 @@ class EchoLeg:
     def remove(self, media: str, now: float) -> None:
         """See Leg.remove."""
         name = self._endpoint(media)
-        del self._carried[name][media]
+        self._carried.setdefault(name, {}).pop(media, None)
         if self._carried[name]:
             self._update(name, self._noted)
             return
@@ -89,11 +103,59 @@ class EchoLeg:
         for name in self._carried:
             self._ask(Endpoint(name, transport=Transport()), self._checked)
 
+    def bridges_changed(self, now: float) -> None:
+        """See Leg.bridges_changed. A caller cannot be given another transport within its session."""
+        if not self._created or self._ended:
+            return
+        if self._bridges.health(self._bridge) is Health.DOWN:
+            self._listener.lost(INTERRUPTED, now)
+        elif self._epoch != self._bridges.epoch(self._bridge):
+            self._epoch = self._bridges.epoch(self._bridge)
+            self.check(now)
+
+    def record(self) -> LegRecord:
+        """See Leg.record."""
+        return LegRecord(
+            echo=EchoRecord(
+                self._leg,
+                self._meeting_id,
+                self._bridge,
+                self._bundled,
+                self._created,
+                {name: dict(carried) for name, carried in self._carried.items()},
+                dict(self._answers),
+                dict(self._ssrcs),
+                self._unwanted,
+            )
+        )
+
+    def restore(self, record: EchoRecord) -> None:
+        """Be the leg that another process has left."""
+        self._bridge, self._epoch = record.bridge, self._bridges.epoch(record.bridge)
+        self._bundled = record.bundled
+        self._created = record.created
+        self._carried = {name: dict(carried) for name, carried in record.carried.items()}
+        self._answers = dict(record.answers)
+        self._ssrcs = dict(record.ssrcs)
+        self._unwanted = record.unwanted
+
+    def resume(self, now: float) -> None:
+        """See Leg.resume: the bridge is told anew what it carries, and says whether it does."""
+        if self._bridge not in self._bridges.urls:
+            self._listener.lost(INTERRUPTED, now)
+            return
+        for name in self._carried:
+            self._update(name, self._checked)
+
+    def ask_again(self, request: Element) -> None:
+        """See Leg.ask_again: there is nobody but the bridge."""
+
     def end(self) -> None:
         """See Leg.end."""
-        if self._created:
-            self._created = False
-            self._outbox.ask_bridge(ConferenceModify(self._meeting_id, expire=True), self._noted)
+        if self._created and not self._ended:
+            self._ended = True
+            request = ConferenceModify(self._meeting_id, expire=True)
+            self._outbox.ask_bridge(self._bridge, request, self._noted)
 
     def _endpoint(self, media: str) -> str:
         return endpoint_id(self._leg, media, bundled=self._bundled)
@@ -113,7 +175,7 @@ class EchoLeg:
             self._meeting_id, name=ECHO, create=not self._created, endpoints=(endpoint,)
         )
         self._created = True
-        self._outbox.ask_bridge(request, partial(self._carries, name, contents))
+        self._outbox.ask_bridge(self._bridge, request, partial(self._carries, name, contents))
 
     def _update(self, name: str, done: Callable[[BridgeAnswer, float], None]) -> None:
         """Tell the bridge anew what it carries. A medium without payload types goes nowhere."""
@@ -127,7 +189,8 @@ class EchoLeg:
         self._ask(endpoint, done)
 
     def _ask(self, endpoint: Endpoint, done: Callable[[BridgeAnswer, float], None]) -> None:
-        self._outbox.ask_bridge(ConferenceModify(self._meeting_id, endpoints=(endpoint,)), done)
+        request = ConferenceModify(self._meeting_id, endpoints=(endpoint,))
+        self._outbox.ask_bridge(self._bridge, request, done)
 
     def _ssrc(self, media: str) -> int:
         if media not in self._ssrcs:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Protocol
+from xml.etree.ElementTree import Element
 
 from component.calls.answer import Downlinks
 from component.calls.offer import OfferedContent
+from component.calls.records import LegRecord
 from jingle.content import Reason
 from jingle.ice import IceTransport
 
@@ -55,6 +57,18 @@ class Leg(Protocol):
 
     def check(self, now: float) -> None:
         """See whether the leg is still there; `lost` tells if not."""
+
+    def bridges_changed(self, now: float) -> None:
+        """The health of a bridge is another than before; `lost` tells if that ends the leg."""
+
+    def record(self) -> LegRecord:
+        """What another process would need to go on."""
+
+    def resume(self, now: float) -> None:
+        """The leg is as another process has left it: go on, `lost` tells if that cannot be."""
+
+    def ask_again(self, request: Element) -> None:
+        """Send a request to the far side that another process may have sent; nobody has heard its answer."""
 
     def end(self) -> None:
         """The call is over."""

@@ -10,6 +10,9 @@ CALLS_ENDED = Counter("carillon_calls_ended", "Calls that ended, by the reason g
 REFUSED = Counter("carillon_calls_refused", "Requests of callers that were refused", ["request", "condition"])
 PROPOSALS = Counter("carillon_calls_proposals", "Calls proposed by message", ["outcome"])
 CHAT = Counter("carillon_calls_chat", "Messages between callers and their rooms", ["direction", "outcome"])
+RECOVERED = Counter(
+    "carillon_calls_recovered", "Calls that another process has left, by what became of them", ["outcome"]
+)
 SECONDS = Gauge("carillon_calls_setup_seconds", "Last time from a session-initiate to the session-accept")
 
 REASONS = frozenset(

@@ -7,6 +7,7 @@ was answered is remembered, however often the proposal comes again.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -40,7 +41,9 @@ class ProposalState(Enum):
 
 
 @dataclass(eq=False)
-class _Proposal:
+class Proposal:
+    """One of them."""
+
     called: Callee
     caller: str
     """The full JID that proposed it."""
@@ -52,7 +55,28 @@ class Proposals:
     """All proposals, by the caller's bare JID and id."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, str], _Proposal] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], Proposal] = OrderedDict()
+        self._changed: set[tuple[str, str]] = set()
+
+    # The journal
+
+    def changes(self) -> Iterator[tuple[tuple[str, str], Proposal | None]]:
+        """Those that have changed since the last time; None for what is over or forgotten."""
+        for key in self._changed:
+            proposal = self._known.get(key)
+            goes_on = proposal is not None and proposal.state is not ProposalState.OVER
+            yield key, proposal if goes_on else None
+        self._changed.clear()
+
+    def restore(self, caller: str, id: str, proposal: Proposal) -> None:
+        """One that another process has answered."""
+        self._known[bare(caller), id] = proposal
+
+    def _set(self, key: tuple[str, str], state: ProposalState) -> None:
+        self._known[key].state = state
+        self._changed.add(key)
+
+    # What callers and calls do
 
     def propose(
         self,
@@ -65,14 +89,15 @@ class Proposals:
         wants_pin: bool,
     ) -> list[Element]:
         """The answers to a new proposal."""
-        proposal = _Proposal(called, caller, ProposalState.PROCEEDED, now)
+        proposal = Proposal(called, caller, ProposalState.PROCEEDED, now)
         who = bare(caller)
         own = [known for known in self._known if known[0] == who]
         if len(own) >= MAX_REMEMBERED_EACH:  # who proposes without end makes only his own forgotten
-            del self._known[own[0]]
+            self._forget(own[0])
         self._known[who, id] = proposal
+        self._changed.add((who, id))
         if len(self._known) > MAX_REMEMBERED:
-            self._known.popitem(last=False)
+            self._forget(next(iter(self._known)))
         if refusal is not None:
             proposal.state = ProposalState.OVER
             metrics.PROPOSALS.labels("refused").inc()
@@ -85,6 +110,10 @@ class Proposals:
         metrics.PROPOSALS.labels("proceeded").inc()
         return [ringing, _answer(proposal, Invitation(Step.PROCEED, id))]
 
+    def _forget(self, key: tuple[str, str]) -> None:
+        del self._known[key]
+        self._changed.add(key)
+
     def knows(self, caller: str, id: str) -> bool:
         """Whether this proposal was answered before."""
         return (bare(caller), id) in self._known
@@ -94,7 +123,7 @@ class Proposals:
         answers: list[Element] = []
         for id, proposal in self._ringing(caller):
             if now - proposal.at < MAX_RINGING_S:
-                proposal.state = ProposalState.PROCEEDED
+                self._set((bare(caller), id), ProposalState.PROCEEDED)
                 metrics.PROPOSALS.labels("proceeded").inc()
                 answers.append(_answer(proposal, Invitation(Step.PROCEED, id)))
         return answers
@@ -103,12 +132,12 @@ class Proposals:
         """The caller does not know the PIN: what rings is refused."""
         answers: list[Element] = []
         for id, proposal in self._ringing(caller):
-            proposal.state = ProposalState.OVER
+            self._set((bare(caller), id), ProposalState.OVER)
             metrics.PROPOSALS.labels("refused").inc()
             answers.append(_answer(proposal, Invitation(Step.REJECT, id, reason=reason)))
         return answers
 
-    def _ringing(self, caller: str) -> list[tuple[str, _Proposal]]:
+    def _ringing(self, caller: str) -> list[tuple[str, Proposal]]:
         return [
             (id, proposal)
             for (who, id), proposal in self._known.items()
@@ -119,23 +148,23 @@ class Proposals:
         """The caller has thought better of it."""
         proposal = self._known.get((bare(caller), id))
         if proposal is not None and proposal.state is not ProposalState.TAKEN:
-            proposal.state = ProposalState.OVER
+            self._set((bare(caller), id), ProposalState.OVER)
 
     def take(self, caller: str, sid: str) -> None:
         """The session of a proposal begins."""
         proposal = self._known.get((bare(caller), sid))
         if proposal is not None:
-            proposal.state = ProposalState.TAKEN
+            self._set((bare(caller), sid), ProposalState.TAKEN)
 
     def finish(self, caller: str, sid: str, reason: Reason) -> list[Element]:
         """The session is over: what is told to a caller that had proposed it."""
         proposal = self._known.get((bare(caller), sid))
         if proposal is None or proposal.state is not ProposalState.TAKEN:
             return []
-        proposal.state = ProposalState.OVER
+        self._set((bare(caller), sid), ProposalState.OVER)
         return [_answer(proposal, Invitation(Step.FINISH, sid, reason=Reason(reason.condition)))]
 
 
-def _answer(proposal: _Proposal, invitation: Invitation) -> Element:
+def _answer(proposal: Proposal, invitation: Invitation) -> Element:
     hint = Element(HINTS_STORE)
     return message("chat", proposal.caller, proposal.called.full, build_invitation(invitation), hint)

@@ -52,6 +52,8 @@ class Proxies:
         if found is None or type_ == "error" or stanza.find(DELAY) is not None:
             return
         line, leg = found
+        if line.is_repeat(stanza):
+            return
         private = type_ != "groupchat"
         leg.heard(resource(stanza.get("from", "")), body_of(stanza), now, private=private)
         line.run()
@@ -62,7 +64,8 @@ class Proxies:
         if found is None:
             raise unknown_session(jingle.sid)
         line, leg = found
-        leg.jingle(resource(iq.get("from", "")), jingle, now)
+        if not line.is_repeat(iq):
+            leg.jingle(resource(iq.get("from", "")), jingle, now)
         return line
 
     def mute(self, iq: Element) -> Line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final, Protocol
 from xml.etree.ElementTree import Element
 
@@ -50,7 +51,11 @@ class Reception:
         admission: Admission,
         proposals: Proposals,
         lines: Lines,
+        *,
+        record: Callable[[], None],
     ) -> None:
+        """`record` writes down what is new, before anybody is told."""
+        self._record = record
         self._guests = settings.xmpp.guest_domain
         self._accounts = settings.xmpp.domain
         self._link = link
@@ -181,5 +186,6 @@ class Reception:
         self._link.send(words.said("chat", to, called.full, text))
 
     def _send_all(self, stanzas: list[Element]) -> None:
+        self._record()
         for stanza in stanzas:
             self._link.send(stanza)

@@ -28,7 +28,21 @@ class Restart:
         self._contents = contents
         self._limit = RestartLimit(INTERVAL_S, PER_MINUTE)
         self._asked: Jingle | None = None
+
+    @property
+    def asked(self) -> Jingle | None:
         """What is not answered yet."""
+        return self._asked
+
+    @property
+    def granted(self) -> tuple[float, ...]:
+        """When there were restarts, as far as that counts."""
+        return self._limit.granted
+
+    def restore(self, asked: Jingle | None, granted: Iterable[float]) -> None:
+        """As it was in a process before this one."""
+        self._asked = asked
+        self._limit = RestartLimit(INTERVAL_S, PER_MINUTE, granted)
 
     def wanted(self, jingle: Jingle, *, accepted: bool, now: float) -> IceTransport | None:
         """The caller's new transport if a transport-info or transport-replace begins a restart.

@@ -14,11 +14,12 @@ from component.calls import metrics, reasons, room_presence, words
 from component.calls.leg import LegListener
 from component.calls.occupants import FOCUS_NICK, Occupants
 from component.calls.offer import OfferedContent
+from component.calls.records import LegRecord, RoomRecord
 from component.calls.room_session import RoomSession
 from component.focus.effects import PeerAnswer, Send
 from component.focus.occupant import SELF_PRESENCE, RoomPresence
 from component.focus.outbox import Outbox
-from component.stanza import iq, presence, resource
+from component.stanza import bare, iq, presence, resource
 from component.stanza_error import StanzaError
 from jingle.content import Reason
 from jingle.element import Jingle
@@ -81,6 +82,9 @@ class RoomLeg:
         """Media that a moderator has muted and the caller has not unmuted since."""
         self._entering = False
         self._inside = False
+        self._resumed = False
+        """Whether another process has left it. Since then the room was asked who is there, maybe more than
+        once: that enters it again where it has removed us."""
 
     # The call's side
 
@@ -120,6 +124,44 @@ class RoomLeg:
     def check(self, now: float) -> None:
         """See Leg.check: the room tells by itself when the occupant is out."""
 
+    def bridges_changed(self, now: float) -> None:
+        """See Leg.bridges_changed: the focus looks after its conferences, and tells."""
+
+    def record(self) -> LegRecord:
+        """See Leg.record."""
+        return LegRecord(
+            room=RoomRecord(
+                self.room,
+                self.own_jid,
+                self._name,
+                self._session.record(),
+                self._entering,
+                self._bundled,
+                self._muted,
+                self._unwanted,
+                self._ordered,
+                self._others.led,
+                self._others.record(),
+            )
+        )
+
+    def restore(self, record: RoomRecord) -> None:
+        """Be the leg that another process has left."""
+        self._resumed = True
+        self._session.restore(record.session)
+        self._others.restore(record.others, led=record.led)
+        self._entering, self._bundled = record.entering, record.bundled
+        self._muted, self._unwanted, self._ordered = record.muted, record.unwanted, record.ordered
+
+    def resume(self, now: float) -> None:
+        """See Leg.resume: the occupant is in the room still, and asks it who else is (nobody sees it)."""
+        self._send_presence(join=True)
+
+    def ask_again(self, request: Element) -> None:
+        """See Leg.ask_again."""
+        if bare(request.get("to", "")) == self.room:
+            self._session.ask_again(request)
+
     def end(self) -> None:
         """See Leg.end."""
         self._session.over = True
@@ -149,9 +191,10 @@ class RoomLeg:
     def _own_presence(self, presence: RoomPresence, now: float) -> None:
         if presence.kind == "available":
             self._inside = True
+            self._others.settle()
             self._listener.pictured(self._others.pictured, now)
             return
-        self._entering = False
+        self._entering = self._resumed
         if BANNED in presence.codes:
             self._lost(reasons.BANNED, now)
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from xml.etree.ElementTree import Element
 
 from component.calls.answer import Downlink
 from component.calls.endpoint import source_name
@@ -17,17 +18,18 @@ from component.calls.leg import LegListener
 from component.calls.occupants import FOCUS_NICK
 from component.calls.offer import OfferedContent
 from component.calls.reasons import GONE, INTERRUPTED, NOT_ADDED
+from component.calls.records import RoomSessionRecord
 from component.focus.effects import PeerAnswer
 from component.focus.outbox import Outbox
 from component.stanza import iq, resource
 from component.stanza_error import StanzaError
 from jingle.content import Action, Content, Reason
-from jingle.element import Jingle, build_jingle
+from jingle.element import Jingle, build_jingle, parse_jingle
 from jingle.errors import JingleError, unknown_session
 from jingle.ice import IceTransport
 from jingle.jitsi.session import BridgeSession
 from jingle.rtp import MediaStream, RtpDescription
-from jingle.session import Role, Session
+from jingle.session import Role, Session, State
 from jingle.sources import Source
 
 
@@ -58,6 +60,8 @@ class RoomSession:
         self._bridge_session = ""
         self._told: dict[str, str] = {}
         """The senders that the focus was told last, by media."""
+        self._resumed = False
+        """Whether the session is one that another process has left."""
         self._restarting: IceTransport | None = None
         """The caller's credentials, which the focus gets when it has told the bridge's."""
 
@@ -86,6 +90,8 @@ class RoomSession:
 
     def _invited(self, jingle: Jingle, now: float) -> None:
         if self._session is not None:
+            if self._resumed:  # the focus does not know of it any more
+                self._lost(INTERRUPTED, now)
             # A new session would be a new transport, which a caller cannot be given within its own.
             raise JingleError("unexpected-request", "there is a session", "out-of-order")
         session = Session(jingle.sid, Role.RESPONDER)
@@ -108,7 +114,8 @@ class RoomSession:
         self._listener.reached(_downlinks(jingle, set(kept)), now)
 
     def _accept_answered(self, answer: PeerAnswer, now: float) -> None:
-        if isinstance(answer, StanzaError):
+        twice = self._resumed and isinstance(answer, StanzaError) and answer.condition == "unexpected-request"
+        if isinstance(answer, StanzaError) and not twice:
             self._lost(INTERRUPTED, now)
 
     # What the caller does
@@ -173,6 +180,32 @@ class RoomSession:
         self._ask(Jingle(Action.TRANSPORT_INFO, self._sid, contents=(content,)))
         self._listener.restarted(replace(fresh, ice_generation=None), now)
 
+    # The journal
+
+    def record(self) -> RoomSessionRecord:
+        """What another process would need to go on."""
+        return RoomSessionRecord(
+            self._sid, self._bridge_session, dict(self.contents), dict(self._ssrcs), dict(self._told)
+        )
+
+    def restore(self, record: RoomSessionRecord) -> None:
+        """Be the session that another process has left."""
+        self._resumed = True
+        self._bridge_session = record.bridge_session
+        self.contents = dict(record.contents)
+        self._ssrcs, self._told = dict(record.ssrcs), dict(record.told)
+        if record.sid:
+            self._session = Session(record.sid, Role.RESPONDER)
+            self._session.state = State.ACTIVE
+
+    def ask_again(self, request: Element) -> None:
+        """Send a request that another process may have sent, and whose answer it has not heard."""
+        action = parse_jingle(request[0]).action
+        accepts = action is Action.SESSION_ACCEPT
+        # Contents that were being added are given up, and a restart of ICE begins anew.
+        if action not in (Action.CONTENT_ADD, Action.SESSION_INFO):
+            self._outbox.ask(request, self._accept_answered if accepts else _noted)
+
     # Sending
 
     @property
@@ -204,6 +237,10 @@ class RoomSession:
     def _lost(self, reason: Reason, now: float) -> None:
         if not self.over:
             self._listener.lost(reason, now)
+
+
+def _noted(answer: PeerAnswer, now: float) -> None:
+    """Nothing follows from it."""
 
 
 def _downlinks(jingle: Jingle, media: set[str]) -> dict[str, Downlink]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
-import uuid
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,21 +12,23 @@ from xml.etree.ElementTree import Element
 
 import structlog
 
+from carillon.journal import Journal
 from carillon.settings import Settings
-from component.calls import discovery, metrics, reasons, words
+from component.calls import discovery, metrics, reasons, records, recovery, words
 from component.calls.addresses import Callee, callee, speaks_for
 from component.calls.admission import Admission
 from component.calls.call import Call
-from component.calls.echo import EchoLeg
-from component.calls.leg import Leg, LegListener
+from component.calls.legs import Legs
 from component.calls.line import Line
-from component.calls.offer import OfferRefused, judge
+from component.calls.offer import Offer, OfferRefused, judge
 from component.calls.proposals import Proposals
 from component.calls.proxies import Proxies
 from component.calls.reception import Reception
-from component.calls.room_leg import RoomLeg
-from component.focus.bridge_client import BridgeClient
+from component.calls.records import LineRecord
+from component.calls.recovery import Outcome
+from component.calls.register import Register
 from component.focus.bridge_queue import spawned
+from component.focus.bridge_watch import Bridges
 from component.focus.outbox import Outbox
 from component.focus.requests import stanza_error
 from component.link import Link
@@ -45,22 +46,43 @@ _log = structlog.get_logger()
 class Calls:
     """All calls of one component link."""
 
-    def __init__(self, settings: Settings, link: Link, pin: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        link: Link,
+        pin: str,
+        bridges: Bridges,
+        journal: Journal,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`bridges` are those of the focus, who starts and stops them; `clock` gives Unix time."""
+        self._clock = clock
         self._settings = settings
+        self._register = Register(journal, records.CALL, records.PROPOSAL, records.UNLOCKED)
+        self._session: str | None = None
+        """The server's session, once there was one."""
+        self._started_at: float | None = None
         self._link = link
-        self._bridge = BridgeClient(settings.focus.bridge)
+        self._bridges = bridges
+        bridges.on_change(self._on_bridges)
         self._admission = Admission(settings, pin)
         self._proposals = Proposals()
-        self._reception = Reception(settings, link, self._admission, self._proposals, self)
-        self._random = random.SystemRandom()
+        self._reception = Reception(
+            settings, link, self._admission, self._proposals, self, record=self._record
+        )
         self._lines: dict[tuple[str, str], Line] = {}
         """By the caller's full JID and sid."""
         self._proxies = Proxies()
+        self._legs = Legs(settings, bridges.pool, self._proxies, self._reception.name)
+        self._unrun: dict[Line, Callable[[], Any]] = {}
+        """Calls that have been told something, with what is to be done when the request has been answered."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._spawn = spawned(self._tasks)
         link.on_presence(self._on_presence)
         link.on_message(self._on_message)
         link.on_state(self._on_state)
+        link.before_acknowledging(self._run_all_now)
         link.on_iq("get", discovery.INFO, self._on_info)
         link.on_iq("get", discovery.ITEMS, lambda iq: Element(discovery.ITEMS))
         link.on_iq("get", "{urn:xmpp:ping}ping", lambda iq: None)
@@ -70,7 +92,6 @@ class Calls:
 
     async def start(self) -> None:
         """Make ready."""
-        await self._bridge.start()
 
     async def stop(self) -> None:
         """End all calls, and tell the callers and the bridge; idempotent."""
@@ -80,7 +101,15 @@ class Calls:
             await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
         for task in tasks:
             task.cancel()
-        await self._bridge.stop()
+
+    def abandon(self) -> None:
+        """Another process leads the calls now: tell nobody anything any more, the bridges included."""
+        for line in self._lines.values():
+            line.stop_timer()
+        self._lines.clear()
+        self._unrun.clear()
+        for task in self._tasks:
+            task.cancel()
 
     def reload(self, settings: Settings, pin: str) -> None:
         """Take other limits, and the PIN of now ("" unless `calls.rooms` is "pin"); calls go on."""
@@ -118,7 +147,9 @@ class Calls:
     def _on_message(self, stanza: Element) -> None:
         if self._is_of_a_room(stanza):
             self._proxies.message(stanza, self._now())
-        else:
+            return
+        repeats = [line.is_repeat(stanza) for line in self._of(stanza.get("from", ""))]
+        if not any(repeats):
             self._reception.message(stanza, self._now())
 
     def _is_of_a_room(self, stanza: Element) -> bool:
@@ -163,7 +194,7 @@ class Calls:
             if jingle.action is Action.SESSION_INFO and jingle.info is None and len(iq[0]):
                 raise JingleError("feature-not-implemented", "", "unsupported-info")
             if self._is_of_a_room(iq):
-                self._soon(self._proxies.jingle(iq, jingle, self._now()).run)
+                self._run_soon(self._proxies.jingle(iq, jingle, self._now()))
             else:
                 self._on_caller_jingle(iq, jingle)
         except JingleError as error:
@@ -176,20 +207,23 @@ class Calls:
         if not self._admission.may_signal(caller, now):
             raise StanzaError("resource-constraint", "too many requests")
         line = self._lines.get((caller, jingle.sid))
+        if line is not None and line.is_repeat(iq):
+            return
         if line is not None and line.call.own_jid != to and jingle.action is not Action.SESSION_INITIATE:
             raise unknown_session(jingle.sid)
         if line is not None:
             line.call.received(jingle, now)
-            self._soon(line.run)
+            self._run_soon(line)
             return
         called = callee(to)
         if called is None or not speaks_for(to):
             raise StanzaError("item-not-found", "nobody to call at this address")
         if jingle.action is not Action.SESSION_INITIATE:
             raise unknown_session(jingle.sid)
-        self._on_initiate(caller, to, called, jingle, now)
+        self._on_initiate(iq, called, jingle, now)
 
-    def _on_initiate(self, caller: str, to: str, called: Callee, jingle: Jingle, now: float) -> None:
+    def _on_initiate(self, iq: Element, called: Callee, jingle: Jingle, now: float) -> None:
+        caller, to = iq.get("from", ""), iq.get("to", "")
         refusal = self._admission.refusal(caller, called, now)
         try:
             offer = judge(jingle)
@@ -199,20 +233,36 @@ class Calls:
             metrics.REFUSED.labels("session-initiate", refusal.condition).inc()
             self._soon(partial(self._refuse, caller, to, called, jingle.sid, refusal))
             return
-        outbox = Outbox()
-        call = Call(jingle, offer, caller=caller, own_jid=to, outbox=outbox, now=now)
-        line = Line(call, outbox, self._link, self._bridge, on_ended=self._ended, spawn=self._spawn)
-        self._lines[caller, jingle.sid] = line
-        self._admission.begun(caller)
+        line = self._line(jingle, offer, caller, to)
+        line.is_repeat(iq)
+        call = line.call
         self._proposals.take(caller, jingle.sid)
-        metrics.CALLS.inc()
         metrics.CALLS_BEGUN.labels("echo" if called.is_echo else "room").inc()
         if self._admission.wants_pin(caller, called, now):
             call.wait(now)
             call.tell(words.PIN_WANTED)
-            self._soon(line.run)
+            self._run_soon(line)
         else:
-            self._soon(partial(self._begin, line))
+            self._run_soon(line, partial(self._begin, line))
+
+    def _line(self, initiate: Jingle, offer: Offer, caller: str, own_jid: str) -> Line:
+        """A call that exists from now on."""
+        outbox = Outbox()
+        call = Call(initiate, offer, caller=caller, own_jid=own_jid, outbox=outbox, now=self._now())
+        line = Line(
+            call,
+            outbox,
+            self._link,
+            self._bridges,
+            on_change=self._changed,
+            on_settled=self._settled,
+            on_ended=self._ended,
+            spawn=self._spawn,
+        )
+        self._lines[caller, initiate.sid] = line
+        self._admission.begun(caller)
+        metrics.CALLS.inc()
+        return line
 
     def _refuse(self, caller: str, to: str, called: Callee, sid: str, reason: Reason) -> None:
         """End a session that does not begin, in words: few clients show those of the reason."""
@@ -222,57 +272,56 @@ class Calls:
 
     def _begin(self, line: Line) -> None:
         call = line.call
-        if call.over:
+        if call.over:  # hung up in the same breath
+            line.run()
             return
         called = callee(call.own_jid)
         assert called is not None
-        name = f"{self._random.getrandbits(32):08x}"
-        make = partial(self._echo if called.is_echo else self._room, line, called, name)
-        call.begin(make, self._now())
+        call.begin(self._legs.to(line, called), self._now())
         line.run()
-
-    def _echo(self, line: Line, called: Callee, name: str, listener: LegListener) -> Leg:
-        return EchoLeg(line.outbox, name, str(uuid.uuid4()), self._new_ssrc, listener)
-
-    def _room(self, line: Line, called: Callee, name: str, listener: LegListener) -> Leg:
-        leg = RoomLeg(
-            line.outbox,
-            room=f"{called.name}@{self._settings.xmpp.muc}",
-            own_jid=f"{called.jid}/{name}",
-            focus=self._settings.focus.domain,
-            name=self._reception.name(line.call.caller),
-            new_ssrc=self._new_ssrc,
-            listener=listener,
-        )
-        self._proxies.put(line, leg)
-        return leg
-
-    def _new_ssrc(self) -> int:
-        return self._random.randrange(1, 1 << 32)
 
     def _ended(self, line: Line) -> None:
         call = line.call
-        if self._lines.pop((call.caller, call.sid), None) is None:
+        if not self._forget(call.caller, call.sid):
             return
-        self._proxies.drop(line)
-        self._admission.ended(call.caller)
-        metrics.CALLS.dec()
-        for stanza in self._proposals.finish(call.caller, call.sid, call.reason):
+        finish = self._proposals.finish(call.caller, call.sid, call.reason)
+        self._record()
+        for stanza in finish:
             self._link.send(stanza)
         _log.info("a call is over", callee=bare(call.own_jid), reason=call.reason.condition)
 
+    def _forget(self, caller: str, sid: str) -> bool:
+        """Know a call no more; whether there was one."""
+        line = self._lines.pop((caller, sid), None)
+        if line is None:
+            return False
+        line.stop_timer()
+        self._proxies.drop(line)
+        self._admission.ended(caller)
+        metrics.CALLS.dec()
+        return True
+
+    def _on_bridges(self) -> None:
+        for line in list(self._lines.values()):
+            line.call.bridges_changed(self._now())
+            line.run()
+
     def _on_mute(self, iq: Element) -> None:
         try:
-            self._soon(self._proxies.mute(iq).run)
+            self._run_soon(self._proxies.mute(iq))
         except JingleError as error:
             raise _refused("mute", stanza_error(error)) from error
 
     # The link
 
     def _on_state(self, up: bool) -> None:
-        if (
-            up
-        ):  # rooms and callers have seen us leave: nobody is to be found in a call that the other has ended
+        if not up:
+            return
+        before, self._session = self._session, self._link.session
+        if before is None:
+            self._recover()
+        elif before != self._session or not self._session:
+            # Rooms and callers have seen us leave: nobody is to be found in a call that the other has ended.
             self._end_all(reasons.LINK_LOST)
 
     def _end_all(self, reason: Reason) -> None:
@@ -280,12 +329,91 @@ class Calls:
             line.call.end(reason)
             line.run()
 
+    # The journal
+
+    def _recover(self) -> None:
+        """Go on where the process before this one has ended."""
+        recovery.people(self._register, self._admission, self._proposals, self._epoch(), self._now())
+        for key, record in list(self._register.load(records.CALL, LineRecord)):
+            try:
+                self._go_on(record)
+            except Exception:
+                _log.exception("a call cannot go on", callee=bare(record.call.own_jid))
+                self._forget(record.call.caller, record.call.sid)
+                self._register.note(records.CALL, key, None)
+        self._record()
+
+    def _go_on(self, record: LineRecord) -> None:
+        left = record.call
+        line = self._line(recovery.initiate(left), recovery.offer(left), left.caller, left.own_jid)
+        line.restore(record)
+        outcome = recovery.go_on(
+            line,
+            record,
+            self._legs,
+            session=self._link.session,
+            epoch=self._epoch(),
+            now=self._now(),
+        )
+        metrics.RECOVERED.labels(outcome.value).inc()
+        _log.info("a call goes on", callee=bare(left.own_jid), outcome=outcome.value)
+        called = callee(left.own_jid)
+        knows = called is not None and not self._admission.wants_pin(left.caller, called, self._now())
+        if outcome is Outcome.WAITS and knows:
+            outcome = Outcome.BEGUN_AGAIN
+        if outcome is Outcome.BEGUN_AGAIN:
+            self._begin(line)
+        else:
+            line.run()
+
+    def _changed(self, line: Line) -> None:
+        call = line.call
+        if self._lines.get((call.caller, call.sid), line) is line:
+            self._register.note(records.CALL, _key(call), line.record(self._epoch()))
+        self._record()
+
+    def _settled(self, line: Line) -> None:
+        call = line.call
+        if (call.caller, call.sid) not in self._lines:
+            self._register.note(records.CALL, _key(call), None)
+            self._register.write()
+
+    def _record(self) -> None:
+        """Write what has changed."""
+        recovery.note_people(self._register, self._admission, self._proposals, self._epoch())
+        self._register.write()
+
+    def _epoch(self) -> float:
+        """Unix time at zero of the calls' clock: the same as long as the process lives."""
+        if self._started_at is None:
+            self._started_at = self._clock() - self._now()
+        return self._started_at
+
+    def _run_soon(self, line: Line, work: Callable[[], Any] | None = None) -> None:
+        """Carry out what a call was told when the request has been answered."""
+        self._unrun[line] = work or self._unrun.get(line, line.run)
+        self._soon(partial(self._run_now, line))
+
+    def _run_now(self, line: Line) -> None:
+        work = self._unrun.pop(line, None)
+        if work is not None:
+            work()
+
+    def _run_all_now(self) -> None:
+        for line in list(self._unrun):
+            self._run_now(line)
+
     def _soon(self, work: Callable[[], Any]) -> None:
         """Do it when the request has been answered: what follows from it comes after its result."""
         asyncio.get_running_loop().call_soon(work)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _key(call: Call) -> str:
+    """The name of a call in the journal."""
+    return f"{call.caller}\n{call.sid}"
 
 
 def _refused(request: str, error: StanzaError) -> StanzaError:

@@ -53,6 +53,16 @@ class Admission:
         self._rooms.setdefault(user, set()).add(room)
         self._user_of[room] = user
 
+    def user(self, room: str) -> str:
+        """Who has started a running room; "" = nobody knows."""
+        return self._user_of.get(room, "")
+
+    def go_on(self, user: str, room: str) -> None:
+        """`room` was started by `user` and runs on, whatever the limit is now."""
+        if user:
+            self._rooms.setdefault(user, set()).add(room)
+            self._user_of[room] = user
+
     def end(self, room: str) -> None:
         """The conference in `room` is over."""
         user = self._user_of.pop(room, None)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
+from component.focus.bridge_health import Sign
+from component.focus.bridge_report import BridgeReport, read_report
 from component.focus.effects import BridgeAnswer, BridgeUnreachable
 from jingle.colibri2 import Colibri2Error, ConferenceModify, modify_json, parse_modified_json
 
@@ -18,6 +22,8 @@ MAX_CONNECTIONS = 32
 SERVER_ERROR = 500
 UNAVAILABLE = 503
 """In shutdown, or full: the one has a reason in Colibri2, the other has not, and both mean to wait."""
+NOT_SERVED = {404, 405, 501}
+"""A bridge without statistics."""
 REASONS = {404: "conference_not_found", 409: "conference_already_exists"}
 """What a bridge means that gives no reason of its own."""
 
@@ -56,11 +62,33 @@ class BridgeClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return BridgeUnreachable(str(error) or type(error).__name__)
 
-    async def version(self) -> str | None:
-        """What the bridge calls its version; None when it does not say, or does not answer."""
-        about = await self._get(f"{self.url}/about/version")
-        version = about.get("version") if isinstance(about, dict) else None
-        return version if isinstance(version, str) and version.isprintable() else None
+    async def report(self, timeout_s: float) -> BridgeReport | Sign:
+        """What the bridge says of itself, or what it means that it does not.
+
+        A JVB may have its statistics switched off: its health is asked for then, and tells as much.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, body = await self._look("/colibri/stats")
+                if status in NOT_SERVED:
+                    status, body = (await self._look("/about/health"))[0], {}
+        except TimeoutError:
+            return Sign.SILENT
+        except aiohttp.ClientConnectorError as error:
+            return Sign.REFUSED if error.os_error.errno == errno.ECONNREFUSED else Sign.SILENT
+        except (aiohttp.ClientError, OSError):
+            return Sign.SICK
+        report = read_report(body) if status == 200 else None
+        return report if report is not None else Sign.SICK
+
+    async def _look(self, resource: str) -> tuple[int, Any]:
+        """Over a connection of its own: nobody listening is an answer too, and a pool's may be an old one."""
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.get(self.url + resource) as response,
+        ):
+            return response.status, await _body(response)
 
     async def figures(self, meeting_id: str) -> Any:
         """What the bridge tells an operator of a conference (component.focus.quality); None: nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from component.focus.session import Session
@@ -25,8 +25,15 @@ class Wanted:
     last_n: int | None = None
     """How many pictures it is sent at most, if that is for the focus to say."""
 
-    def beyond(self, nick: str, told: Wanted) -> Endpoint:
-        """The update that makes `told` into this."""
+    def beyond(self, nick: str, told: Wanted | None) -> Endpoint:
+        """The update that makes `told` into this; None: nobody knows what the bridge was told."""
+        if told is None:
+            return replace(
+                self.beyond(nick, Wanted()),
+                sources=self.sources,
+                force_mute_audio="audio" in self.muted,
+                force_mute_video="video" in self.muted,
+            )
         muted = self.muted if self.muted != told.muted else None
         return Endpoint(
             nick,

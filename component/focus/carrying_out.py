@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Coroutine
 from xml.etree.ElementTree import Element
 
 import structlog
@@ -22,10 +23,15 @@ def send(link: Link, stanza: Element) -> None:
         _log.error("a stanza cannot be sent", error=str(error))
 
 
-async def ask_peer(link: Link, effect: AskPeer) -> PeerAnswer:
+def ask_peer(link: Link, effect: AskPeer) -> Coroutine[None, None, PeerAnswer]:
     """Send a request and wait for what comes of it; None = no answer in time, or it could not be sent."""
+    asked = link.expect if effect.sent else link.request
+    return _answer(asked(effect.iq, effect.timeout_s))
+
+
+async def _answer(asked: Awaitable[Element]) -> PeerAnswer:
     try:
-        return await link.request(effect.iq, effect.timeout_s)
+        return await asked
     except (StanzaError, LinkDown) as error:
         return error
     except RequestTimeout:

@@ -54,7 +54,7 @@ def add(
     elif offered[0].type not in {one.type for one in session.media}:
         session.media += offered
     part.accepted_media += own
-    part.senders.pop(media, None)
+    part.senders = {one: who for one, who in part.senders.items() if one != media}
     if apart:
         part.move(SessionEvent.ALLOCATE)
         sessions.bridge.allocate(part, participant.occupant.stats_id, now)
@@ -84,7 +84,8 @@ def modify(
     """The caller says who sends from now on. Raises StanzaError."""
     _must_be_a_caller(participant)
     for content in contents:
-        _part(session, content.name).senders[content.name] = content.senders or "both"
+        part = _part(session, content.name)
+        part.senders = {**part.senders, content.name: content.senders or "both"}
     sessions.muting_changed(participant)
 
 

@@ -39,12 +39,17 @@ class AskPeer:
     iq: Element
     done: Callable[[PeerAnswer, float], None]
     timeout_s: float = 15.0
+    sent: bool = False
+    """A process before this one has sent it: only its answer is waited for."""
 
 
 @dataclass(frozen=True)
 class AskBridge:
-    """Send a Colibri2 request and hand its answer to `done`. Those of one conference keep their order."""
+    """Send a Colibri2 request and hand its answer to `done`. Those of one conference to one bridge keep their
+    order."""
 
+    bridge: str
+    """The address of the bridge (component.focus.bridge_pool)."""
     request: ConferenceModify
     done: Callable[[BridgeAnswer, float], None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -80,6 +81,18 @@ class FeatureCache:
 
     def __init__(self) -> None:
         self._known: OrderedDict[Caps, frozenset[str]] = OrderedDict()
+        self._changed: set[Caps] = set()
+
+    @property
+    def known(self) -> Mapping[Caps, frozenset[str]]:
+        """Everything that is kept."""
+        return self._known
+
+    def changes(self) -> list[tuple[Caps, frozenset[str] | None]]:
+        """What is kept (features) or not any more (None) since the last call."""
+        changes = [(caps, self._known.get(caps)) for caps in self._changed]
+        self._changed.clear()
+        return changes
 
     def get(self, caps: Caps | None) -> frozenset[str] | None:
         """The features behind `caps`, if known."""
@@ -92,7 +105,12 @@ class FeatureCache:
         """Remember a disco#info result under `caps` if it is the one they announce."""
         if caps is None or caps.hash != "sha-1" or verification_string(query) != caps.ver:
             return
-        self._known[caps] = features_of(query)
+        self.restore(caps, features_of(query))
+        self._changed.add(caps)
+
+    def restore(self, caps: Caps, features: frozenset[str]) -> None:
+        """Remember what has been proven before."""
+        self._known[caps] = features
         self._known.move_to_end(caps)
         if len(self._known) > MAX_CACHED:
-            self._known.popitem(last=False)
+            self._changed.add(self._known.popitem(last=False)[0])

@@ -23,6 +23,11 @@ def begin(sessions: Sessions, participant: Participant, session: Session) -> Non
     """The participant asks for it."""
     ICE_RESTARTS.inc()
     session.restarting = True
+    again(sessions, participant, session)
+
+
+def again(sessions: Sessions, participant: Participant, session: Session) -> None:
+    """Ask the bridge for it: the participant waits for what follows."""
     sessions.bridge.restart_ice(session, partial(_answered, sessions, participant, session))
 
 
@@ -35,7 +40,7 @@ def _answered(
         # The bridge has no connection with the participant that could be kept.
         session.restarting = False
         ICE_RESTARTS_FAILED.inc()
-        if participant.restarts.allow(now):
+        if participant.may_restart(now):
             sessions.restart(participant, now)
     elif ice.ice_generation > session.ice_generation:
         session.ice_generation = ice.ice_generation

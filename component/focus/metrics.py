@@ -33,6 +33,36 @@ ICE_RESTARTS_FAILED = Counter(
 )
 BRIDGES_REMOVED = Counter("jitsi_jicofo_bridges_removed", "Conferences that lost their bridge")
 
+BRIDGE_COUNT = Gauge("jitsi_jicofo_bridge_selector_bridge_count", "Bridges that are configured")
+BRIDGES_OPERATIONAL = Gauge(
+    "jitsi_jicofo_bridge_selector_bridge_count_operational", "Bridges that take conferences"
+)
+BRIDGES_IN_SHUTDOWN = Gauge(
+    "jitsi_jicofo_bridge_selector_bridge_count_in_shutdown", "Bridges that carry what they have and no more"
+)
+BRIDGES_LOST = Counter(
+    "jitsi_jicofo_bridge_selector_lost_bridges", "How often a bridge was found to do its work no more"
+)
+
+BRIDGE_UP = Gauge("carillon_focus_bridge_up", "1 while the bridge does its work", ["bridge"])
+"""Bridges by name: only those of the configuration; so below."""
+BRIDGE_STRESS = Gauge(
+    "carillon_focus_bridge_stress",
+    "How loaded the bridge calls itself (1 = as much as it should)",
+    ["bridge"],
+)
+BRIDGE_CONFERENCES = Gauge("carillon_focus_bridge_conferences", "Conferences on the bridge now", ["bridge"])
+BRIDGE_FAILURES = Counter(
+    "carillon_focus_bridge_failures",
+    "How often the bridge was found to do its work no more",
+    ["bridge", "sign"],
+)
+"""Signs: silent, sick, refused, deaf."""
+RECOVERED = Counter(
+    "carillon_focus_recovered", "Conferences that the journal knew of when the component began", ["outcome"]
+)
+"""Outcomes: continued, over (only the farewells were missing), damaged (a row could not be read), failed."""
+
 REFUSED = Counter(
     "carillon_focus_refused", "Requests to the focus that were refused", ["request", "condition"]
 )

@@ -95,10 +95,18 @@ class Muting:
             raise StanzaError("not-allowed", "a visitor is silent")
         self._order(target, media, actor=f"{self._room.jid}/{own_presence.NICK}")
 
+    def order_again(self, target: Participant) -> None:
+        """The orders that somebody was given and has not shown that it obeys may not have arrived."""
+        for media in sorted(target.muted - target.obeyed):
+            self._tell(target, media, actor=f"{self._room.jid}/{own_presence.NICK}")
+
     def _order(self, target: Participant, media: str, actor: str) -> None:
-        order = build_mute(Mute(media, True, actor=actor))
-        self._outbox.ask(iq("set", target.jid, self._room.own_jid, order), lambda answer, now: None)
+        self._tell(target, media, actor)
         # A shared screen has no force-mute of its own: it would take the camera too.
         if media != "desktop":
             target.order_mute(media)
             self._changed(target)
+
+    def _tell(self, target: Participant, media: str, actor: str) -> None:
+        order = build_mute(Mute(media, True, actor=actor))
+        self._outbox.ask(iq("set", target.jid, self._room.own_jid, order), lambda answer, now: None)

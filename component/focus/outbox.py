@@ -23,9 +23,15 @@ class Outbox:
         """Send an IQ; its answer goes to `done`."""
         self.put(AskPeer(iq, done, timeout_s))
 
-    def ask_bridge(self, request: ConferenceModify, done: Callable[[BridgeAnswer, float], None]) -> None:
-        """Ask the bridge; its answer goes to `done`."""
-        self.put(AskBridge(request, done))
+    def expect(self, iq: Element, done: Callable[[PeerAnswer, float], None], timeout_s: float) -> None:
+        """An IQ was sent by a process before this one; its answer goes to `done`."""
+        self.put(AskPeer(iq, done, timeout_s, sent=True))
+
+    def ask_bridge(
+        self, bridge: str, request: ConferenceModify, done: Callable[[BridgeAnswer, float], None]
+    ) -> None:
+        """Ask the bridge with this address; its answer goes to `done`."""
+        self.put(AskBridge(bridge, request, done))
 
     def take(self) -> list[Effect]:
         """All effects since the last time."""

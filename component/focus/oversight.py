@@ -5,7 +5,6 @@ Times: reports carry Unix time, for people; the conferences know only the clock 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +14,7 @@ import structlog
 
 from carillon.settings import Settings
 from component.focus import metrics
-from component.focus.bridge_client import BridgeClient
+from component.focus.bridge_watch import Bridges
 from component.focus.conference import Conference
 from component.focus.effects import Effect
 from component.focus.quality import Relays, is_direct, read_qualities
@@ -39,7 +38,7 @@ _log = structlog.get_logger()
 class Meetings(Protocol):
     """The focus, as its oversight sees it."""
 
-    bridge: BridgeClient
+    bridges: Bridges
 
     @property
     def conferences(self) -> Mapping[str, Conference]:
@@ -105,23 +104,22 @@ class Oversight:
 
     async def rooms(self) -> list[RoomReport]:
         """All meetings, the oldest first."""
-        version = await self._meetings.bridge.version() if self._meetings.conferences else None
-        found = sorted(self._meetings.conferences.values(), key=lambda one: one.created_at)
-        return [self._report(conference, version) for conference in found[:MAX_ROWS]]
+        found = sorted(self._meetings.conferences.values(), key=lambda one: one.created_at)[:MAX_ROWS]
+        return [self._report(conference) for conference in found]
 
     async def participants(self, room: str) -> Attendance:
         """One meeting. Raises UnknownRoom."""
         conference = self._conference(room)
-        bridge, meeting_id = self._meetings.bridge, conference.bridge.meeting_id
-        version, figures = await asyncio.gather(
-            bridge.version(), bridge.figures(meeting_id) if meeting_id else _nothing()
-        )
+        meeting_id, url = conference.bridge.meeting_id, conference.bridge.bridge
+        bridges = self._meetings.bridges
+        figures = await bridges.figures(url, meeting_id) if meeting_id else None
         qualities = read_qualities(figures, self._relays)
         participants = list(conference.participants.values())
-        rows = participant_reports(participants, bridge.url, qualities, self._meetings.now(), self._clock())
+        name = bridges.pool.name(url)
+        rows = participant_reports(participants, name, qualities, self._meetings.now(), self._clock())
         sending = sum(bool(one.sends) for one in rows)
         direct = is_direct((one.quality for one in rows), sending)
-        return Attendance(self._report(conference, version), rows, direct)
+        return Attendance(self._report(conference), rows, direct)
 
     def mute(self, room: str, nick: str, media: str, by: str) -> None:
         """Mute "audio", "video" or "desktop" of a participant, who may unmute itself.
@@ -151,10 +149,11 @@ class Oversight:
         await self._meetings.order(conference.jid, lambda conference, ticket: conference.end(ticket, reason))
         _done("end", conference, by, participants=people, reason=reason)
 
-    def _report(self, conference: Conference, version: str | None) -> RoomReport:
-        return room_report(
-            conference, self._meetings.bridge.url, version, self._meetings.now(), self._clock()
-        )
+    def _report(self, conference: Conference) -> RoomReport:
+        pool, url = self._meetings.bridges.pool, conference.bridge.bridge
+        report = pool.report(url)
+        version = report.version or None if report is not None else None
+        return room_report(conference, pool.name(url), version, self._meetings.now(), self._clock())
 
     def _conference(self, room: str) -> Conference:
         """By the room's JID, or by what stands before the @ in it."""
@@ -177,7 +176,3 @@ def _done(deed: str, conference: Conference, by: str, **details: object) -> None
 def _told(reason: str) -> str:
     """A reason as one line of bounded length, without what cannot be shown."""
     return "".join(sign for sign in " ".join(reason.split()) if sign.isprintable())[:MAX_REASON_CHARS]
-
-
-async def _nothing() -> None:
-    return None

@@ -23,16 +23,17 @@ class Shown:
     """What the presence of the focus says about the conference."""
 
     bridges: int = 0
-    bridge_available: bool = True
+    bridge_trouble: str = ""
+    """Why no bridge takes the conference (component.focus.bridge_pool.Trouble); "" = one does."""
     full: bool = False
     """Somebody in the room is not invited because there are too many participants."""
 
 
-def join_presence(room: str, own_jid: str, nick: str = NICK) -> Element:
-    """Enter the room."""
+def join_presence(room: str, own_jid: str, nick: str = NICK, shown: Shown | None = None) -> Element:
+    """Enter the room. Who was there before shows what it has shown: others may see this presence too."""
     join = Element(f"{{{MUC}}}x")
     SubElement(join, f"{{{MUC}}}history", {"maxstanzas": "0"})
-    return presence(f"{room}/{nick}", own_jid, join)
+    return presence(f"{room}/{nick}", own_jid, join, *(_payloads(shown) if shown is not None else ()))
 
 
 def leave_presence(room: str, own_jid: str, nick: str = NICK) -> Element:
@@ -42,6 +43,10 @@ def leave_presence(room: str, own_jid: str, nick: str = NICK) -> Element:
 
 def shown_presence(room: str, own_jid: str, shown: Shown) -> Element:
     """The presence of a focus that is in the room. Never with `<x xmlns=muc/>`: that would join anew."""
+    return presence(f"{room}/{NICK}", own_jid, *_payloads(shown))
+
+
+def _payloads(shown: Shown) -> list[Element]:
     versions = Element(f"{{{JITMEET}}}versions")
     SubElement(versions, f"{{{JITMEET}}}component", {"name": "focus"}).text = carillon.__version__
     properties = {
@@ -52,10 +57,12 @@ def shown_presence(room: str, own_jid: str, shown: Shown) -> Element:
     }
     if shown.full:
         properties["participant-limit-reached"] = "true"
+    if shown.bridge_trouble:
+        properties["bridge-trouble"] = shown.bridge_trouble
     payloads = [versions, conference_properties(properties)]
-    if not shown.bridge_available:
+    if shown.bridge_trouble:
         payloads.append(bridge_not_available())
-    return presence(f"{room}/{NICK}", own_jid, *payloads)
+    return payloads
 
 
 def room_form() -> Element:

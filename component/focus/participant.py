@@ -6,13 +6,19 @@ from dataclasses import dataclass, field
 
 from component.focus import features
 from component.focus.occupant import RoomPresence
+from component.focus.records import Recorded
 from component.focus.restarts import RestartLimit
 from component.focus.session import Session, SessionState
-from component.focus.signalling import Receiver, SourceSignalling
+from component.focus.signalling import Receiver, Sources
+from jingle.content import Reason
+
+MAX_HANDLED = 8
+"""Of so many requests the link may deliver a second time what a dead component had not acknowledged."""
+MAX_PARTING = 4
 
 
 @dataclass(eq=False)
-class Participant:
+class Participant(Recorded):
     """One participant. Its nick is also the id of its endpoint at the bridge."""
 
     occupant: RoomPresence
@@ -34,7 +40,12 @@ class Participant:
     """Media ("audio", "video") that the bridge must not forward, by order of a moderator."""
     obeyed: frozenset[str] = frozenset()
     """Those of them that the participant has shown as muted since the order."""
-    signalling: SourceSignalling = field(default_factory=SourceSignalling)
+    differing: Sources | None = None
+    """What it was told of sources (see component.focus.signalling); None: its session has told nothing."""
+    parting: dict[str, Reason] = field(default_factory=dict)
+    """By sid, its sessions of whose end it was told and has not said that it heard."""
+    handled: tuple[str, ...] = ()
+    """Ids of its latest requests that were carried out."""
 
     @property
     def nick(self) -> str:
@@ -55,6 +66,29 @@ class Participant:
         """It has unmuted itself."""
         self.muted -= media
         self.obeyed -= media
+
+    def may_restart(self, now: float) -> bool:
+        """Whether it may have a new session; that counts."""
+        self.unrecorded = True
+        return self.restarts.allow(now)
+
+    def may_restart_ice(self, now: float) -> bool:
+        """Whether it may have ICE restarted; that counts."""
+        self.unrecorded = True
+        return self.ice_restarts.allow(now)
+
+    def part(self, sid: str, reason: Reason) -> None:
+        """It is told that a session is over."""
+        parting = {**self.parting, sid: reason}
+        self.parting = dict(list(parting.items())[-MAX_PARTING:])
+
+    def parted(self, sid: str) -> None:
+        """It has heard that."""
+        self.parting = {one: reason for one, reason in self.parting.items() if one != sid}
+
+    def carried_out(self, id: str) -> None:
+        """A request of it was carried out."""
+        self.handled = (*self.handled, id)[-MAX_HANDLED:]
 
     def update(self, occupant: RoomPresence) -> None:
         """A new presence. Who shows itself unmuted after it was seen muted has unmuted itself.

@@ -42,10 +42,12 @@ class RoomReport:
     screens: int
     full: bool
     bridge: str
-    """Address of the bridge; "" while nobody needs it."""
+    """Name of the bridge; "" while nobody needs one."""
     bridge_version: str | None
-    """None: it does not say, or does not answer."""
+    """None: it does not say, or has never answered."""
     bridge_available: bool
+    bridge_trouble: str
+    """Why there is none (component.focus.bridge_pool.Trouble); "" = there is."""
     meeting_id: str
     """Name of the conference at the bridge."""
 
@@ -96,6 +98,7 @@ def room_report(
         bridge=bridge if conference.bridge.in_use else "",
         bridge_version=version if conference.bridge.in_use else None,
         bridge_available=conference.bridge.available,
+        bridge_trouble=trouble.value if (trouble := conference.bridge.trouble) else "",
         meeting_id=conference.bridge.meeting_id,
     )
 

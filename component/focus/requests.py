@@ -99,7 +99,7 @@ def _terminate(
         sessions.decline(participant, now)
         return
     RESTARTS.inc()
-    if not participant.restarts.allow(now):
+    if not participant.may_restart(now):
         sessions.decline(participant, now)
         raise StanzaError("resource-constraint", "too many restarts")
     sessions.end(participant, now, reason=None)
@@ -110,7 +110,7 @@ def _info(sessions: Sessions, participant: Participant, session: Session, jingle
     if jingle.bridge_session is not None and jingle.bridge_session.ice_restart:
         _must_be_current(session, jingle)
         _must_be_active(session)
-        if not participant.ice_restarts.allow(now):
+        if not participant.may_restart_ice(now):
             raise StanzaError("resource-constraint", "too many restarts of ICE")
         ice_restart.begin(sessions, participant, session)
         return
@@ -118,7 +118,7 @@ def _info(sessions: Sessions, participant: Participant, session: Session, jingle
         return
     ICE_FAILED.inc()
     _must_be_current(session, jingle)
-    if not participant.restarts.allow(now):
+    if not participant.may_restart(now):
         raise StanzaError("resource-constraint", "too many restarts")
     sessions.restart(participant, now)
 

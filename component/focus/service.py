@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import structlog
 
+from carillon.journal import Journal
 from carillon.settings import Settings
-from component.focus import carrying_out, metrics
+from component.focus import carrying_out, metrics, records, recovery
 from component.focus.admission import Admission
-from component.focus.bridge_client import BridgeClient
 from component.focus.bridge_queue import BridgeQueue, spawned
+from component.focus.bridge_watch import Bridges
 from component.focus.conference import Conference
 from component.focus.effects import (
     AnswerRequest,
     AskBridge,
     AskPeer,
+    BridgeAnswer,
     Effect,
     Ended,
+    PeerAnswer,
     Send,
 )
 from component.focus.features import FeatureCache
 from component.focus.occupant import parse_room_presence
 from component.focus.oversight import Order
+from component.focus.protection import Protection
+from component.focus.recording import Recorder
 from component.focus.requests import stanza_error
 from component.link import Link
 from component.stanza import bare, domain, resource
@@ -46,14 +53,32 @@ _log = structlog.get_logger()
 class Focus:
     """The conference focus of one component link."""
 
-    def __init__(self, settings: Settings, link: Link) -> None:
+    def __init__(
+        self, settings: Settings, link: Link, journal: Journal, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock` gives Unix time: by it the journal says when something was."""
         self._settings = settings
         self._link = link
+        self._clock = clock
+        self._recovered = False
+        self._started_at: float | None = None
+        self._parting: set[_Room] = set()
+        """Their conferences are over, and their bridges have not said that they know."""
         self._jid = f"focus@{settings.focus.domain}"
         self._own_jid = f"{self._jid}/focus"
-        self.bridge = BridgeClient(settings.focus.bridge)
+        self.bridges = Bridges(settings)
+        self.bridges.on_change(self._on_bridges)
+        for url in self.bridges.clients:
+            metrics.BRIDGE_CONFERENCES.labels(self.bridges.pool.name(url)).set_function(
+                partial(self._at, url)
+            )
         self._admission = Admission(settings)
         self._features = FeatureCache()
+        self._protection = Protection(
+            journal,
+            self._features,
+            lambda: (room.recorder for room in (*self._parting, *self._rooms.values())),
+        )
         self._rooms: dict[str, _Room] = {}
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._last_ticket = 0
@@ -64,6 +89,7 @@ class Focus:
         """Those that bring the bridge what it must know even when the focus stops."""
         link.on_presence(self._on_presence)
         link.on_state(self._on_state)
+        link.before_acknowledging(self._protection.write_all)
         link.on_iq("set", conference_iq.CONFERENCE, self._on_conference)
         link.on_iq("set", JINGLE_TAG, self._on_jingle)
         for tag in MUTE_TAGS:
@@ -73,7 +99,7 @@ class Focus:
 
     async def start(self) -> None:
         """Make ready; conferences begin with the first request."""
-        await self.bridge.start()
+        await self.bridges.start()
 
     async def stop(self) -> None:
         """Leave all rooms and end their conferences at the bridge; idempotent."""
@@ -81,9 +107,22 @@ class Focus:
             self._run(room, room.conference.close())
         if self._farewells:
             await asyncio.wait(self._farewells, timeout=STOP_TIMEOUT_S)
+        for room in list(self._parting):
+            self._farewell(room)
+        self._protection.write_all()
         for task in self._tasks | self._farewells:
             task.cancel()
-        await self.bridge.stop()
+        await self.bridges.stop()
+
+    def abandon(self) -> None:
+        """Another process leads the conferences now: tell nobody anything any more, the bridges included."""
+        for room in (*self._rooms.values(), *self._parting):
+            room.stop_timer()
+        self._protection.abandon()
+        self._rooms.clear()
+        self._parting.clear()
+        for task in self._tasks | self._farewells:
+            task.cancel()
 
     def reload(self, settings: Settings) -> None:
         """Take other limits, for the conferences that run too."""
@@ -146,23 +185,41 @@ class Focus:
         metrics.CONFERENCE_REQUESTS_NEW.inc()
         metrics.CONFERENCES_CREATED.inc()
         metrics.CONFERENCES.inc()
+        room = self._room(jid)
+        _log.info("a conference begins", room=jid)
+        self._run(room, room.conference.begin())
+        return room
+
+    def _room(self, jid: str, restored: recovery.Restored | None = None) -> _Room:
+        """Make a conference, a new one or one that goes on."""
+        now = self.now()
         conference = Conference(
             jid,
             self._settings.focus,
             own_jid=self._own_jid,
             features=self._features,
+            bridges=self.bridges.pool,
             new_id=lambda: str(uuid.uuid4()),
-            now=self.now(),
+            now=now,
+            continued=(restored.conference or records.ConferenceRecord(0.0))
+            if restored is not None
+            else None,
         )
-        queue = BridgeQueue(
-            self.bridge,
-            lambda effect, answer: self._answered(room, effect.done, answer),
-            spawned(self._farewells),
+        if restored is not None:
+            recovery.take_up(conference, restored, self._epoch(), now)
+        known = restored.rows if restored is not None else ()
+        recorder = Recorder(conference, self._admission.user(jid), self._epoch(), known)
+        room = self._rooms[jid] = _Room(conference, recorder)
+        room.to_bridge = BridgeQueue(
+            self.bridges, partial(self._bridge_answered, room), spawned(self._farewells)
         )
-        room = self._rooms[jid] = _Room(conference, queue)
-        _log.info("a conference begins", room=jid)
-        self._run(room, conference.begin())
         return room
+
+    def _epoch(self) -> float:
+        """Unix time at zero of the conferences' clock: the same as long as the process lives."""
+        if self._started_at is None:
+            self._started_at = self._clock() - self.now()
+        return self._started_at
 
     async def _answer_for(self, room: _Room, sender: str) -> None:
         await self._answered_order(
@@ -191,8 +248,8 @@ class Focus:
             jingle = parse_jingle(iq[0])
         except JingleError as error:
             raise _refused("jingle", stanza_error(error)) from error
-        effects, refusal = room.conference.jingle(nick, jingle, self.now())
-        self._run(room, effects)
+        effects, refusal = room.conference.jingle(nick, jingle, self.now(), iq.get("id", ""))
+        self._run(room, effects, answered=True)
         if refusal is not None:
             raise _refused(jingle.action.value, refusal)
 
@@ -203,7 +260,7 @@ class Focus:
         except JingleError as error:
             raise _refused("mute", stanza_error(error)) from error
         effects, refusal = room.conference.mute(nick, mute)
-        self._run(room, effects)
+        self._run(room, effects, answered=True)
         if refusal is not None:
             raise _refused("mute", refusal)
 
@@ -216,29 +273,80 @@ class Focus:
         return room, resource(sender)
 
     def _on_state(self, up: bool) -> None:
-        if up:
+        if up and not self._recovered:
+            self._recovered = True
+            self._recover()
+        elif up:
             for room in list(self._rooms.values()):
                 self._run(room, room.conference.link_restored(self.now()))
 
+    def _on_bridges(self) -> None:
+        for room in list(self._rooms.values()):
+            self._run(room, room.conference.bridges_changed(self.now()))
+
+    def _at(self, url: str) -> int:
+        """How many conferences are on a bridge."""
+        bridges = (room.conference.bridge for room in self._rooms.values())
+        return sum(bridge.in_use and bridge.bridge == url for bridge in bridges)
+
+    # Going on
+
+    def _recover(self) -> None:
+        """Go on where the process before this one has ended."""
+        for one in self._protection.load():
+            try:
+                self._go_on(one)
+            except Exception:
+                metrics.RECOVERED.labels("failed").inc()
+                _log.exception("a conference cannot go on", room=one.room)
+                self._rooms.pop(one.room, None)
+                self._admission.end(one.room)
+                self._protection.delete(one.rows)
+
+    def _go_on(self, restored: recovery.Restored) -> None:
+        outcome = "damaged" if restored.damaged else "over" if restored.over else "continued"
+        if restored.conference is not None:
+            self._admission.go_on(restored.conference.user, restored.room)
+        room = self._room(restored.room, restored)
+        metrics.CONFERENCES.inc()
+        metrics.RECOVERED.labels(outcome).inc()
+        people = len(room.conference.participants)
+        _log.info("a conference goes on", room=restored.room, participants=people, outcome=outcome)
+        self._run(room, room.conference.close() if restored.over else room.conference.begin())
+
     # Running effects
 
-    def _run(self, room: _Room, effects: list[Effect]) -> None:
+    def _run(self, room: _Room, effects: list[Effect], *, answered: bool = False) -> None:
+        """Carry out effects, after what they tell of is in the journal; so with an answer that follows."""
+        if effects or answered:
+            self._protection.write(room.recorder)
+        else:
+            self._protection.write_soon(room.recorder)
         for effect in effects:
             match effect:
                 case Send():
                     carrying_out.send(self._link, effect.stanza)
                 case AskPeer():
-                    self._spawn(self._ask_peer(room, effect))
+                    self._spawn(self._ask_peer(room, effect, carrying_out.ask_peer(self._link, effect)))
                 case AskBridge():
+                    room.asked += 1
                     room.to_bridge.put(effect)
                 case AnswerRequest():
                     self._answer(effect)
                 case Ended():
                     self._forget(room)
+        if room in self._parting and not room.asked:
+            self._farewell(room)
         self._arm(room)
 
-    async def _ask_peer(self, room: _Room, effect: AskPeer) -> None:
-        self._answered(room, effect.done, await carrying_out.ask_peer(self._link, effect))
+    async def _ask_peer(
+        self, room: _Room, effect: AskPeer, answer: Coroutine[None, None, PeerAnswer]
+    ) -> None:
+        self._answered(room, effect.done, await answer)
+
+    def _bridge_answered(self, room: _Room, effect: AskBridge, answer: BridgeAnswer) -> None:
+        room.asked -= 1
+        self._answered(room, effect.done, answer)
 
     def _answered(self, room: _Room, done: Callable[[Any, float], None], answer: Any) -> None:
         try:
@@ -260,10 +368,16 @@ class Focus:
 
     def _forget(self, room: _Room) -> None:
         if self._rooms.pop(room.conference.jid, None) is not None:
+            self._parting.add(room)
             self._admission.end(room.conference.jid)
             metrics.CONFERENCES.dec()
             self._count_time(room.conference)
             _log.info("the conference is over", room=room.conference.jid)
+
+    def _farewell(self, room: _Room) -> None:
+        """Everybody has heard that the conference is over: nothing is left to do for another process."""
+        self._parting.discard(room)
+        self._protection.forget(room.recorder, rows=room.conference.jid not in self._rooms)
 
     def _count_time(self, conference: Conference) -> None:
         """The conference is over, for those who are still there too."""
@@ -276,9 +390,7 @@ class Focus:
         return [len(room.conference.participants) for room in self._rooms.values()]
 
     def _arm(self, room: _Room) -> None:
-        if room.timer is not None:
-            room.timer.cancel()
-            room.timer = None
+        room.stop_timer()
         at = room.conference.next_time()
         if at is not None and self._rooms.get(room.conference.jid) is room:
             room.timer = asyncio.get_running_loop().call_at(at, self._tick, room)
@@ -291,10 +403,20 @@ class Focus:
 class _Room:
     """What the shell keeps for one conference."""
 
-    def __init__(self, conference: Conference, to_bridge: BridgeQueue) -> None:
+    to_bridge: BridgeQueue
+
+    def __init__(self, conference: Conference, recorder: Recorder) -> None:
         self.conference = conference
-        self.to_bridge = to_bridge
+        self.recorder = recorder
+        self.asked = 0
+        """Requests that the bridges have not answered."""
         self.timer: asyncio.TimerHandle | None = None
+
+    def stop_timer(self) -> None:
+        """Have nothing done at any time."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
 
 def _refused(request: str, error: StanzaError) -> StanzaError:

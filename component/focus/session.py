@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from component.focus.records import Recorded
 from jingle.colibri2 import Endpoint, Media
 from jingle.ice import IceTransport
 
@@ -49,8 +51,11 @@ class WrongSessionState(Exception):
 
 
 @dataclass(eq=False)
-class Session:
-    """One session. `sid` names it towards the participant, `bridge_session` in its requests for a restart."""
+class Session(Recorded):
+    """One session. `sid` names it towards the participant, `bridge_session` in its requests for a restart.
+
+    It is its own record in the journal: a new attribute needs a default, and what is in one is not changed.
+    """
 
     nick: str
     sid: str
@@ -71,12 +76,14 @@ class Session:
     """What the bridge has allocated."""
     accepted_media: tuple[Media, ...] = ()
     """The participant's own payload types, where they differ from those of the offer."""
-    senders: dict[str, str] = field(default_factory=dict)
+    senders: Mapping[str, str] = field(default_factory=dict)
     """Who sends, by media, where it is not both: of a caller (see component.focus.single_stream)."""
     video: Session | None = None
     """What has the video of a participant without BUNDLE: an endpoint of its own within the same session."""
     owner: str = ""
     """The participant's nick, where the endpoint has another name."""
+    heard: bool = False
+    """The participant has answered the session-initiate: its session-accept will come, or a refusal."""
 
     @property
     def parts(self) -> tuple[Session, ...]:

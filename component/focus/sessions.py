@@ -6,20 +6,22 @@ it active. Whatever ends it ends the endpoint too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
+from xml.etree.ElementTree import Element
 
 from component.focus import single_stream
 from component.focus.bridge_conference import BridgeConference
 from component.focus.bridge_interface import Wanted
+from component.focus.bridge_pool import BridgePool
 from component.focus.effects import PeerAnswer
 from component.focus.metrics import INVITE_SECONDS, PARTICIPANTS_MOVED
 from component.focus.offer import bridge_sources, offered_contents, offered_media
 from component.focus.outbox import Outbox
 from component.focus.participant import Participant
 from component.focus.session import Session, SessionEvent, SessionState
-from component.focus.signalling import Sources, forwarded, signalling_delay_s
+from component.focus.telling import Telling, TellingRoom
 from component.link import LinkDown
 from component.stanza import iq
 from component.stanza_error import StanzaError
@@ -39,15 +41,11 @@ BRIDGE_OWNER = "jvb"
 """Owner of the SSRCs with which the bridge itself sends RTCP."""
 
 
-class Room(Protocol):
+class Room(TellingRoom, Protocol):
     """The room, as its sessions see it."""
 
     jid: str
     own_jid: str
-
-    @property
-    def participants(self) -> Mapping[str, Participant]:
-        """By nick, in the order in which they joined."""
 
     def may_invite(self, participant: Participant) -> bool:
         """Whether the room's state and size allow to invite this participant now."""
@@ -59,13 +57,20 @@ class Room(Protocol):
 class Sessions:
     """Invites participants, and implements the bridge's `BridgeListener`."""
 
-    def __init__(self, outbox: Outbox, room: Room, sources: SourceMap, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        room: Room,
+        sources: SourceMap,
+        new_id: Callable[[], str],
+        bridges: BridgePool,
+    ) -> None:
         self._outbox = outbox
         self._room = room
         self._new_id = new_id
         self.sources = sources
-        self.bridge = BridgeConference(outbox, room.jid, new_id, self)
-        self._signal_at: float | None = None
+        self.bridge = BridgeConference(outbox, room.jid, new_id, self, bridges)
+        self.telling = Telling(room, sources, new_id, self._request)
         self._asked_at: dict[Session, float] = {}
 
     # Inviting
@@ -120,8 +125,7 @@ class Sessions:
             part.move(SessionEvent.ALLOCATED)
         INVITE_SECONDS.set(now - self._asked_at.pop(session, now))
         receiver = participant.receiver
-        view = receiver.view(forwarded(self.sources.all(), receiver.media))
-        participant.signalling.begin(view)
+        view = self.telling.begin(participant)
         offer = Jingle(
             Action.SESSION_INITIATE,
             session.sid,
@@ -142,7 +146,8 @@ class Sessions:
         self._request(
             participant,
             receiver.offer(offer, told),
-            partial(self._initiated, participant, session),
+            partial(self.initiated, participant, session),
+            id=session.bridge_session,
         )
 
     def content_added(
@@ -160,7 +165,9 @@ class Sessions:
         )
         self.sources_changed(participant, now)
 
-    def _initiated(self, participant: Participant, session: Session, answer: PeerAnswer, now: float) -> None:
+    def initiated(self, participant: Participant, session: Session, answer: PeerAnswer, now: float) -> None:
+        """The participant has answered the session-initiate, or not."""
+        session.heard = isinstance(answer, Element)
         # No answer is no reason to end anything: clients in large rooms are slow, the accept counts.
         refused = isinstance(answer, StanzaError) and answer.type != "wait"
         if refused and participant.session is session and session.state is SessionState.PENDING:
@@ -212,7 +219,7 @@ class Sessions:
         if participant.single_stream:
             self.end(participant, now, reason=UNHEARD)
             participant.declined = True
-        elif participant.restarts.allow(now):
+        elif participant.may_restart(now):
             self.restart(participant, now)
         else:
             self.end(participant, now, reason=FAILED)
@@ -242,13 +249,23 @@ class Sessions:
         if session is None:
             return
         if reason is not None and session.open:
-            self.tell(participant, Jingle(Action.SESSION_TERMINATE, session.sid, reason=reason))
-        participant.session = None
+            self.part(participant, session.sid, reason)
+        participant.session = participant.differing = None
         if self.sources.remove_owner(participant.nick):
-            self._changed(now)
+            self.telling.soon(now)
         for part in session.parts:
             self._close(part)
             self.bridge.expire(part)
+
+    def part(self, participant: Participant, sid: str, reason: Reason) -> None:
+        """Tell a participant that a session is over."""
+
+        def heard(answer: PeerAnswer, now: float) -> None:
+            if not isinstance(answer, LinkDown):
+                participant.parted(sid)
+
+        participant.part(sid, reason)
+        self._request(participant, Jingle(Action.SESSION_TERMINATE, sid, reason=reason), heard)
 
     def decline(self, participant: Participant, now: float) -> None:
         """End the session of a participant that wants none; it is not told and not invited again."""
@@ -258,15 +275,21 @@ class Sessions:
     def leave(self, participant: Participant, now: float) -> None:
         """A participant has left the room. The others see that by its presence: no source-remove."""
         self.end(participant, now, reason=None)
-        for other in self._room.participants.values():
-            other.signalling.forget(participant.nick)
+        self.telling.forget(participant.nick)
 
     def link_restored(self, now: float) -> None:
         """What was sent last may be lost: invite again who has not accepted, tell again what went nowhere."""
+        self.part_again()
         for participant in self._room.participants.values():
             if participant.session is not None and participant.session.state is SessionState.PENDING:
                 self.end(participant, now, reason=MOVING)
-        self._changed(now)
+        self.telling.soon(now)
+
+    def part_again(self) -> None:
+        """Tell of the ends of sessions that may not have been heard."""
+        for participant in self._room.participants.values():
+            for sid, reason in participant.parting.items():
+                self.part(participant, sid, reason)
 
     def restart(self, participant: Participant, now: float) -> None:
         """End the session and invite again."""
@@ -302,7 +325,7 @@ class Sessions:
         self.transport_changed(session, transport)
         if session.video is not None:
             self.bridge.changed(session.video)
-        self._changed(now)
+        self.telling.soon(now)
 
     def transport_changed(self, session: Session, transport: IceTransport) -> None:
         """The participant's side of the transport is another."""
@@ -312,57 +335,34 @@ class Sessions:
     def sources_changed(self, participant: Participant, now: float) -> None:
         """The participant's sources in the map are others."""
         self.muting_changed(participant)
-        self._changed(now)
+        self.telling.soon(now)
 
     def muting_changed(self, participant: Participant) -> None:
         """What the bridge must not forward of the participant may be something else."""
         for part in participant.session.parts if participant.session is not None else ():
             self.bridge.changed(part)
 
-    # Signalling sources
-
-    def _changed(self, now: float) -> None:
-        if self._signal_at is None:
-            self._signal_at = now + signalling_delay_s(len(self._room.participants))
-
-    def _signal(self, now: float) -> None:
-        everything = self.sources.all()
-        by_media: dict[frozenset[str], Sources] = {}
-        for participant in self._room.participants.values():
-            if participant.session is None or not participant.active:
-                continue
-            receiver = participant.receiver
-            media = receiver.media
-            if media not in by_media:
-                by_media[media] = forwarded(everything, media)
-            for action, sources in participant.signalling.changes(receiver.view(by_media[media])):
-                self._tell(participant, participant.session, action, sources)
-
-    def _tell(self, participant: Participant, session: Session, action: Action, sources: Sources) -> None:
-        def answered(answer: PeerAnswer, now: float) -> None:
-            if isinstance(answer, LinkDown) and participant.session is session:
-                participant.signalling.untold(action, sources)
-
-        self._request(participant, participant.receiver.change(action, session.sid, sources), answered)
-
     # Time
 
     def next_time(self) -> float | None:
         """When `tick` has something to do."""
-        times = [time for time in (self._signal_at, self.bridge.next_time()) if time is not None]
-        return min(times, default=None)
+        times = (self.telling.next_time(), self.bridge.next_time())
+        return min((time for time in times if time is not None), default=None)
 
     def tick(self, now: float) -> None:
-        """Signal what was collected; look after the bridge."""
-        if self._signal_at is not None and now >= self._signal_at:
-            self._signal_at = None
-            self._signal(now)
+        """Tell what was collected; look after the bridge."""
+        self.telling.tick(now)
         self.bridge.tick(now)
 
     def _request(
-        self, participant: Participant, jingle: Jingle, done: Callable[[PeerAnswer, float], None]
+        self,
+        participant: Participant,
+        jingle: Jingle,
+        done: Callable[[PeerAnswer, float], None],
+        id: str = "",
     ) -> None:
-        self._outbox.ask(iq("set", participant.jid, self._room.own_jid, build_jingle(jingle)), done)
+        request = iq("set", participant.jid, self._room.own_jid, build_jingle(jingle), id=id or None)
+        self._outbox.ask(request, done)
 
     def _participant(self, session: Session) -> Participant | None:
         participant = self._room.participants.get(session.owner or session.nick)

@@ -9,9 +9,11 @@ import structlog
 
 from component.focus import own_presence
 from component.focus.effects import PeerAnswer, Send
+from component.focus.features import DISCO_INFO
 from component.focus.lifecycle import RoomEvent, RoomState, following
 from component.focus.occupant import BANNED, SELF_PRESENCE, RoomPresence
 from component.focus.outbox import Outbox
+from component.link import LinkDown
 from component.stanza import bare, iq
 from component.stanza_error import StanzaError
 
@@ -42,7 +44,20 @@ class StayListener(Protocol):
 class Stay:
     """Where the focus is with the room `jid`."""
 
-    def __init__(self, outbox: Outbox, jid: str, own_jid: str, listener: StayListener, now: float) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        jid: str,
+        own_jid: str,
+        listener: StayListener,
+        *,
+        now: float,
+        shown: own_presence.Shown | None = None,
+        continued: bool = False,
+    ) -> None:
+        """`continued`: it is the stay of a process before this one, whose presence says `shown`."""
+        self.catching_up = continued
+        """What the server said before it knew of this process may still be on its way."""
         self.state = RoomState.JOINING
         self._outbox = outbox
         self._jid = jid
@@ -53,8 +68,12 @@ class Stay:
         self._rejoin_s = FIRST_REJOIN_S
         self._rejoin_at: float | None = None
         self._join_until: float | None = None
-        self._shown: own_presence.Shown | None = None
-        self._join(now)
+        self.shown = shown
+        """What the presence of the focus says; None before there was one."""
+        if continued:
+            self._catch_up()
+        else:
+            self._join(now)
 
     def see(self, nick: str) -> None:
         """The MUC names an occupant."""
@@ -63,12 +82,14 @@ class Stay:
 
     def show(self, shown: own_presence.Shown) -> None:
         """Send the presence of the focus if it says something new."""
-        if self.state is RoomState.RUNNING and shown != self._shown:
-            self._shown = shown
+        if self.state is RoomState.RUNNING and shown != self.shown:
+            self.shown = shown
             self._outbox.put(Send(own_presence.shown_presence(self._jid, self._own_jid, shown)))
 
     def own_presence(self, presence: RoomPresence, now: float) -> None:
         """A presence of the focus itself, or the refusal of one."""
+        if self.catching_up:
+            return
         if presence.kind == "error":
             if self.state is RoomState.JOINING:
                 self._failed(presence.error, now)
@@ -104,12 +125,24 @@ class Stay:
         elif self._join_until is not None and now >= self._join_until:
             self._failed("remote-server-timeout", now)
 
+    def _catch_up(self) -> None:
+        """Ask the room for anything: with its answer, all that it has said before has come.
+
+        Without that, an earlier presence of the focus would be taken for the end of the list of occupants.
+        """
+        query = iq("get", self._jid, self._own_jid, Element(f"{{{DISCO_INFO}}}query"))
+        self._outbox.ask(query, self._caught_up, timeout_s=JOIN_TIMEOUT_S)
+
+    def _caught_up(self, answer: PeerAnswer, now: float) -> None:
+        if self.catching_up and not isinstance(answer, LinkDown):  # down: the next session joins
+            self._join(now)
+
     def _join(self, now: float) -> None:
+        self.catching_up = False
         self._rejoin_at = None
         self._join_until = now + JOIN_TIMEOUT_S
         self._present.clear()
-        self._shown = None
-        self._outbox.put(Send(own_presence.join_presence(self._jid, self._own_jid)))
+        self._outbox.put(Send(own_presence.join_presence(self._jid, self._own_jid, shown=self.shown)))
 
     def _joined(self, presence: RoomPresence, now: float) -> None:
         if presence.affiliation != "owner":

@@ -68,6 +68,22 @@ async def test_messages_pass_both_ways(bridge: tuple[Bridge, Front]) -> None:
     assert behind.asked == [f"{ADDRESS}?pwd=right"]
 
 
+async def test_a_channel_of_a_further_bridge_leads_to_that_one(
+    bridge: tuple[Bridge, Front], settings: Settings, start_front: StartFront
+) -> None:
+    behind, front = bridge
+    place = front._settings.bridge
+    nobody = replace(settings.bridge, rest="127.0.0.1:9")
+    other = await start_front(replace(settings, bridge=nobody, bridges={"two": place}))
+    async with aiohttp.ClientSession() as session:
+        url = f"ws://127.0.0.1:{other.port}/colibri-ws/two/meeting/endpoint?pwd=right"
+        async with session.ws_connect(url) as socket:
+            await socket.send_str("a")
+            assert await socket.receive_str(timeout=10) == "got a"
+    assert behind.asked == ["/colibri-ws/two/meeting/endpoint?pwd=right"]
+    assert (await exchange(other, upgrade(f"{ADDRESS}?pwd=right"))).startswith(b"HTTP/1.1 502 ")
+
+
 async def test_a_refusal_of_the_bridge_keeps_its_status_and_shows_nothing_else(
     bridge: tuple[Bridge, Front],
 ) -> None:

@@ -71,6 +71,43 @@ async def test_a_bridge_that_waits_for_its_end_is_a_warning(tmp_path: Path) -> N
         await bridge.stop()
 
 
+async def test_every_bridge_is_looked_at_and_named(tmp_path: Path) -> None:
+    first_one, rest, media = settings(tmp_path), free_port(), free_port()
+    text = (
+        f"[bridge]\nrest = '{first_one.bridge.rest}'\nport = {first_one.bridge.port}\ncontrol = ''\n"
+        f"[bridges.two]\nrest = '127.0.0.1:{rest}'\nport = {media}\n"
+        f"websocket_url = 'ws://127.0.0.1:{rest}/colibri-ws'\n"
+    )
+    configuration = parse(text, tmp_path / "carillon.toml")
+    bridge = make(configuration.as_bridge("two"))
+    await bridge.start()
+    try:
+        looks = check.checks(configuration)
+        assert [one.name for one in looks] == ["default", "two"]
+        down, up = [told(await one.look(), tuple(PARTS)) for one in looks]
+        assert (down[0].subject, down[0].level) == ("REST", Level.ERROR)
+        assert {one.level for one in up} == {Level.OK}, up
+        assert {"REST of two", "bridge channel of two"} <= {one.subject for one in up}
+    finally:
+        await bridge.stop()
+
+
+async def test_a_bridge_that_the_focus_does_not_use_is_a_warning() -> None:
+    text = "[focus]\nbridge = 'http://127.0.0.1:8083'\n[bridges.two]\nrest = '127.0.0.1:1'\nport = 2\n"
+    looks = check.checks(parse(text, Path("/etc/carillon/carillon.toml")))
+    assert [one.name for one in looks] == ["default", "two"]
+    (found,) = list(await looks[1].look())
+    assert (found.level, found.subject) == (Level.WARNING, "REST of two")
+
+
+async def test_a_bridge_of_somebody_else_is_looked_at_from_outside() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    text = f"[focus]\nbridge = ['http://127.0.0.1:8083', '{url}']\n"
+    looks = check.checks(parse(text, Path("/etc/carillon/carillon.toml")))
+    (found,) = list(await looks[1].look())
+    assert (found.level, found.subject) == (Level.ERROR, f"REST of {url.removeprefix('http://')}")
+
+
 @pytest.mark.parametrize(
     ("seen", "subject", "what"),
     [

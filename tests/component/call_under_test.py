@@ -12,6 +12,7 @@ from component.calls.answer import Downlink
 from component.calls.call import Call
 from component.calls.leg import LegListener
 from component.calls.offer import OfferedContent, judge
+from component.calls.records import EchoRecord, LegRecord
 from component.focus.effects import AskPeer, Effect, Ended, PeerAnswer, Send
 from component.focus.outbox import Outbox
 from jingle.content import Action
@@ -54,6 +55,8 @@ class Remembering:
     restarts: list[IceTransport] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     checks: int = 0
+    resumed: int = 0
+    asked_again: list[Element] = field(default_factory=list)
     ended: bool = False
 
     def begin(self, contents: tuple[OfferedContent, ...], *, bundled: bool, now: float) -> None:
@@ -78,6 +81,18 @@ class Remembering:
 
     def check(self, now: float) -> None:
         self.checks += 1
+
+    def bridges_changed(self, now: float) -> None:
+        pass
+
+    def record(self) -> LegRecord:
+        return LegRecord(echo=EchoRecord("leg", "meeting", "http://bridge"))
+
+    def resume(self, now: float) -> None:
+        self.resumed += 1
+
+    def ask_again(self, request: Element) -> None:
+        self.asked_again.append(request)
 
     def end(self) -> None:
         self.ended = True

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, tostring
 
+from carillon.journal import Journal
+from carillon.settings.rules import Urls
 from component.calls.service import Calls
 from component.focus.service import Focus
 from component.link import ComponentLink, Limits
@@ -25,14 +27,15 @@ ECHO = "echo@calls.localhost/bridge"
 
 
 class House:
-    """Prosody, a bridge stub, focus and calls."""
+    """Prosody, a bridge stub or several, focus and calls."""
 
-    def __init__(self, prosody: RunningServer, bridge: StubBridge, **calls: Any) -> None:
-        self.bridge = bridge
+    def __init__(self, prosody: RunningServer, *bridges: StubBridge, **calls: Any) -> None:
+        self.bridges = bridges
+        self.bridge = bridges[0]
         settings = prosody.settings
         self.settings = replace(
             settings,
-            focus=replace(settings.focus, bridge=bridge.url),
+            focus=replace(settings.focus, bridge=Urls(bridge.url for bridge in bridges)),
             calls=replace(settings.calls, **calls),
         )
         self.links = [
@@ -45,8 +48,8 @@ class House:
             )
             for host in ("focus.localhost", "calls.localhost")
         ]
-        self.focus = Focus(self.settings, self.links[0])
-        self.calls = Calls(self.settings, self.links[1], "4711")
+        self.focus = Focus(self.settings, self.links[0], Journal(None, 0.0))
+        self.calls = Calls(self.settings, self.links[1], "4711", self.focus.bridges, Journal(None, 0.0))
         self.people: list[Client] = []
 
     async def start(self) -> None:
@@ -139,12 +142,13 @@ class Caller:
 
 
 @contextlib.asynccontextmanager
-async def running(tmp_path: Path, **calls: Any) -> AsyncIterator[House]:
-    bridge = StubBridge()
+async def running(tmp_path: Path, *, bridges: int = 1, **calls: Any) -> AsyncIterator[House]:
+    stubs = [StubBridge() for _ in range(bridges)]
     async with running_prosody(tmp_path) as prosody, contextlib.AsyncExitStack() as stack:
-        await bridge.start()
-        stack.push_async_callback(bridge.stop)
-        house = House(prosody, bridge, **calls)
+        for bridge in stubs:
+            await bridge.start()
+            stack.push_async_callback(bridge.stop)
+        house = House(prosody, *stubs, **calls)
         await house.start()
         stack.push_async_callback(house.stop)
         yield house

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring
 
+from carillon.journal import Row
 from carillon.settings import FocusSettings, parse
+from component.focus.bridge_pool import BridgePool
 from component.focus.conference import Conference
 from component.focus.effects import (
     AnswerRequest,
@@ -24,6 +26,8 @@ from component.focus.effects import (
 from component.focus.features import DISCO_INFO, FeatureCache
 from component.focus.occupant import parse_room_presence
 from component.focus.own_presence import MUC_OWNER
+from component.focus.recording import Recorder
+from component.focus.recovery import Restored, read, take_up
 from component.focus.roles import MUC_ADMIN
 from component.link import LinkDown
 from component.stanza import COMPONENT_NS, PRESENCE
@@ -37,7 +41,10 @@ from jingle.jitsi.mute import TAGS, Mute, parse_mute
 DATA = Path(__file__).parent.parent / "data"
 MUC = "conference.meet.lab"
 ROOM = f"stag24687@{MUC}"
+BRIDGE = "http://bridge"
 OWN_JID = "focus@focus.meet.lab/focus"
+WALL = 1_700_000_000.0
+"""Unix time at zero of a conference's clock."""
 MUC_USER = "http://jabber.org/protocol/muc#user"
 
 FIRST, SECOND, THIRD = "8f26c11d", "ac110002", "fd3a39bf"
@@ -117,10 +124,24 @@ def allocate(request: ConferenceModify) -> BridgeAnswer:
 class FocusRoom:
     """One conference, its time, and everything it has sent."""
 
-    def __init__(self, *, room: str = ROOM, **settings: Any) -> None:
-        self.now = 1000.0
+    def __init__(
+        self,
+        *,
+        room: str = ROOM,
+        bridges: tuple[str, ...] = (BRIDGE,),
+        restored: Restored | None = None,
+        now: float = 1000.0,
+        epoch: float = WALL,
+        **settings: Any,
+    ) -> None:
+        self.now = now
+        self.epoch = epoch
+        """Unix time at zero of its clock."""
         self.room = room
         self.features = FeatureCache()
+        self.bridges = BridgePool({url: url.rpartition("/")[2] for url in bridges})
+        self.bridge_asked: list[str] = []
+        """Which bridge each of `requests` went to."""
         self.bridge: Callable[[ConferenceModify], BridgeAnswer | None] = allocate
         """Answers the requests to the bridge; None keeps one unanswered, in `unanswered`."""
         self.disco: Element | StanzaError | None = recorded("disco-info-result.xml", "focus")
@@ -133,16 +154,35 @@ class FocusRoom:
         self.ended = False
         self.asked = False
         self._to_do: deque[Effect] = deque()
-        numbers = count(1)
+        self.expected: list[AskPeer] = []
+        """What a process before this one has asked."""
+        numbers = count(1 if restored is None else 1001)
         self.conference = Conference(
             room,
             focus_settings(**settings),
             own_jid=OWN_JID,
             features=self.features,
+            bridges=self.bridges,
             new_id=lambda: f"id{next(numbers)}",
             now=self.now,
+            continued=restored.conference if restored is not None else None,
         )
+        self.rows: dict[tuple[str, str, str], bytes | None] = {}
+        """What the journal has."""
+        known: list[Row] = []
+        if restored is not None:
+            take_up(self.conference, restored, self.epoch, self.now)
+            known = restored.rows
+            self.rows = {row.name: row.value for row in known}
+        self._recorder = Recorder(self.conference, "", self.epoch, known)
         self.run(self.conference.begin())
+
+    def killed(self, *, after_s: float = 2.0) -> FocusRoom:
+        """The next process of the focus, whose clock is another one; the room still has to answer it."""
+        (restored,) = read(Row(*name, value) for name, value in self.rows.items() if value is not None)
+        now = 5000.0
+        epoch = self.epoch + self.now + after_s - now
+        return FocusRoom(room=self.room, restored=restored, now=now, epoch=epoch)
 
     # Driving
 
@@ -155,11 +195,14 @@ class FocusRoom:
             match effect:
                 case Send():
                     self.stanzas.append(effect.stanza)
+                case AskPeer(sent=True):
+                    self.expected.append(effect)
                 case AskPeer():
                     self.iqs.append(effect.iq)
                     self._answer_peer(effect)
                 case AskBridge():
                     self.requests.append(effect.request)
+                    self.bridge_asked.append(effect.bridge)
                     answer = self.bridge(effect.request)
                     if answer is None:
                         self.unanswered.append(effect)
@@ -170,6 +213,15 @@ class FocusRoom:
                 case Ended():
                     self.ended = True
             self._to_do.popleft()
+        if idle:
+            self._record()
+
+    def _record(self) -> None:
+        """Write to the journal what has changed: it has then all that it should have."""
+        for row in self._recorder.changes():
+            self.rows[row.name] = row.value
+        found = {name: value for name, value in self.rows.items() if value is not None}
+        assert found == {row.name: row.value for row in self._recorder.everything()}
 
     def answer(self, effect: AskBridge | AskPeer, answer: Any) -> None:
         """Hand an answer to the core."""
@@ -250,6 +302,7 @@ class FocusRoom:
         """Forget what was sent."""
         self.stanzas.clear()
         self.requests.clear()
+        self.bridge_asked.clear()
         self.iqs.clear()
 
     # Looking

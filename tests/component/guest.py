@@ -23,6 +23,8 @@ from tests.component.prosody import Client
 
 MUC = "conference.localhost"
 TIMEOUT_S = 10.0
+NO_MEDIA = IceTransport("ufrag", "x" * 24, (Fingerprint("sha-256", ":".join(["CD"] * 32), setup="active"),))
+"""The transport of somebody who will never send anything."""
 FEATURES = tuple(
     feature.get("var", "")
     for feature in recorded("disco-info-result.xml", "focus").iter(f"{{{DISCO_INFO}}}feature")
@@ -105,8 +107,8 @@ class Guest:
         """A Jingle request to the focus."""
         return await self.ask(build_jingle(jingle), f"{self.room}/focus")
 
-    async def accept(self, first_ssrc: int) -> Element:
-        """Accept the last session with an audio and a video source."""
+    async def accept(self, first_ssrc: int, transport: IceTransport = NO_MEDIA) -> Element:
+        """Accept the last session with an audio and a video source; media would come from `transport`."""
         offer = await self.offered()
         contents = tuple(
             Content(
@@ -118,9 +120,7 @@ class Guest:
                     sources=(self.source(content.name, first_ssrc + number),),
                     groups=(),
                 ),
-                transport=IceTransport(
-                    "ufrag", "x" * 24, (Fingerprint("sha-256", ":".join(["CD"] * 32), setup="active"),)
-                ),
+                transport=transport,
             )
             for number, content in enumerate(offer.contents)
         )

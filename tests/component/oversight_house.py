@@ -9,11 +9,14 @@ from typing import Any
 
 from carillon.settings import AdminSettings, Settings, parse
 from component.focus.bridge_client import BridgeClient
+from component.focus.bridge_pool import BridgePool
+from component.focus.bridge_report import BridgeReport
+from component.focus.bridge_watch import Bridges
 from component.focus.conference import Conference
 from component.focus.effects import Effect
 from component.focus.oversight import Order, Oversight
 from component.stanza_error import StanzaError
-from tests.component.focus_room import FocusRoom
+from tests.component.focus_room import BRIDGE, FocusRoom
 
 MUC = "conference.meet.lab"
 WALL_CLOCK = 1_800_000_000.0
@@ -33,10 +36,6 @@ class AnsweringBridge(BridgeClient):
         super().__init__("http://bridge.test:8083")
         self.told: Any = None
 
-    async def version(self) -> str | None:
-        """Ours."""
-        return "9.9"
-
     async def figures(self, meeting_id: str) -> Any:
         """What the test has put there."""
         return self.told
@@ -46,7 +45,11 @@ class House:
     """Some rooms by the part before the @, and their oversight."""
 
     def __init__(self, *names: str) -> None:
-        self.bridge: BridgeClient = AnsweringBridge()
+        self.bridge = AnsweringBridge()
+        self.bridges = Bridges(settings_of_administrators())
+        self.bridges.pool = BridgePool({BRIDGE: "bridge"})
+        self.bridges.pool.answered(BRIDGE, BridgeReport(version="9.9"), 1000.0)
+        self.bridges.clients = {BRIDGE: self.bridge}
         self.rooms = {f"{name}@{MUC}": FocusRoom(room=f"{name}@{MUC}").open() for name in names}
         self.time = 1000.0
         self.oversight = Oversight(self, settings_of_administrators(), clock=lambda: WALL_CLOCK)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
@@ -25,14 +27,19 @@ class StubBridge:
     conferences: dict[str, dict[str, Endpoint]] = field(default_factory=dict)
     requests: list[ConferenceModify] = field(default_factory=list)
     url: str = ""
+    says: dict[str, Any] = field(default_factory=lambda: {"instance": "stub", "healthy": True})
+    """What it says of itself."""
+    hangs: asyncio.Event | None = None
+    """What all requests wait for."""
     _runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> None:
         """Listen on the loopback interface."""
-        app = web.Application()
+        app = web.Application(middlewares=[self._wait])
+        app.router.add_get("/colibri/stats", self._stats)
         app.router.add_post("/colibri/v2/conferences", self._create)
         app.router.add_patch("/colibri/v2/conferences/{meeting}", self._modify)
-        self._runner = web.AppRunner(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
@@ -41,6 +48,16 @@ class StubBridge:
         """Listen no more."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+    @web.middleware
+    async def _wait(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self.hangs is not None:
+            await self.hangs.wait()
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    async def _stats(self, request: web.Request) -> web.Response:
+        return web.json_response(self.says)
 
     async def _create(self, request: web.Request) -> web.Response:
         modify = parse_modify_json(await request.json())

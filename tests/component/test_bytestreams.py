@@ -177,7 +177,16 @@ async def test_the_relay_is_asked_for_the_stream_of_who_asks(tmp_path: Path) -> 
     ]
 
 
-@pytest.mark.parametrize("condition", ["item-not-found", "not-allowed", "conflict", "resource-constraint"])
+async def test_an_activation_that_a_process_before_this_one_has_carried_out_may_come_again(
+    tmp_path: Path,
+) -> None:
+    relay = Relay()
+    relay.answer = lambda: web.json_response({"condition": "conflict"}, status=409)
+    async with relay.running(tmp_path / "r"), started(tmp_path / "r") as link:
+        assert await activate(link, activation("s1", BOB)) == ""
+
+
+@pytest.mark.parametrize("condition", ["item-not-found", "not-allowed", "resource-constraint"])
 async def test_the_relays_refusal_is_the_answer(tmp_path: Path, condition: str) -> None:
     relay = Relay()
     relay.answer = lambda: web.json_response({"condition": condition}, status=409)

@@ -11,6 +11,7 @@ from component.calls import reasons
 from component.calls.answer import Downlinks
 from component.calls.echo import EchoLeg
 from component.calls.offer import judge
+from component.focus.bridge_pool import BridgePool
 from component.focus.effects import AskBridge, BridgeAnswer, BridgeUnreachable
 from component.focus.outbox import Outbox
 from jingle.colibri2 import Colibri2Error, ConferenceModified, Endpoint, Media, MediaSource, Transport
@@ -19,7 +20,7 @@ from jingle.element import Jingle
 from jingle.ice import IceTransport
 from jingle.sources import Source
 from tests.component.call_under_test import DINO, STANZA_JS
-from tests.component.focus_room import bridge_transport
+from tests.component.focus_room import BRIDGE, bridge_transport
 
 
 class Ears:
@@ -57,7 +58,10 @@ class Echo:
     def __init__(self, initiate: Jingle = STANZA_JS, *, media: int = 2) -> None:
         self.outbox, self.ears = Outbox(), Ears()
         ssrcs = count(1000)
-        self.leg = EchoLeg(self.outbox, "ab12", "meeting", lambda: next(ssrcs), self.ears)
+        self.bridges = BridgePool({BRIDGE: "bridge"})
+        self.leg = EchoLeg(
+            self.outbox, "ab12", "meeting", lambda: next(ssrcs), self.ears, bridges=self.bridges
+        )
         self.asked: list[AskBridge] = []
         self.offer = judge(initiate)
         self.leg.begin(self.offer.contents[:media], bundled=self.offer.bundled, now=0.0)

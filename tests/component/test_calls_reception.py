@@ -20,4 +20,4 @@ from component.calls.reception import Reception
 def test_who_says_no_name_is_called_by_their_account(guests: str, caller: str, name: str) -> None:
     settings = parse(f'[xmpp]\nguest_domain = "{guests}"', Path("carillon.toml"))
     nothing = cast(Any, None)
-    assert Reception(settings, nothing, nothing, nothing, nothing).name(caller) == name
+    assert Reception(settings, nothing, nothing, nothing, nothing, record=nothing).name(caller) == name

@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from carillon.control import ask
+from carillon.journal import Journal
 from carillon.settings import Settings, SettingsError
 from component.calls.admission import Admission
 from component.calls.reasons import CLOSED, STOPPING
@@ -85,7 +86,7 @@ def test_who_drains_takes_no_call() -> None:
 async def test_a_conference_is_refused_with_words_while_draining(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     link = FakeLink(settings.focus.domain)
-    focus = Focus(settings, link)
+    focus = Focus(settings, link, Journal(None, 0.0))
     focus.drain()
     request = build_conference(Conference(f"room@{settings.xmpp.muc}", machine_uid="uid"))
     with pytest.raises(StanzaError) as caught:
@@ -122,7 +123,7 @@ class House:
 def write(settings: Settings, bridge: StubBridge, directory: Path, more: str) -> None:
     text = (
         f"[xmpp]\nc2s_port = {settings.xmpp.c2s_port}\ncomponent_port = {settings.xmpp.component_port}\n"
-        "[socks5]\nenabled = false\n[operation]\ndrain_s = 60\n"
+        "[link]\nenabled = false\n[socks5]\nenabled = false\n[operation]\ndrain_s = 60\n"
         f'[focus]\nbridge = "{bridge.url}"\ncontrol = "c.sock"\n{more}'
     )
     rewrite(directory / "carillon.toml", text)

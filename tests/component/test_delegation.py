@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carillon.journal import Journal
+from carillon.journal.memory_store import MemoryStore
 from component import stanza as stanzas
 from component.delegation import CLIENT_NS, FORWARD_NS, VERSIONS, Delegation, nodes
 from component.disco import DISCO_INFO_NS, FOCUS, Disco
@@ -34,13 +36,18 @@ class StatefulLink(FakeLink):
         for handler in self.handlers:
             handler(False)
 
+    def begin(self, session: str) -> None:
+        self.session = session
+        for handler in self.handlers:
+            handler(True)
+
 
 class Server:
     """An XMPP server of two domains, with a component that says pong."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: MemoryStore | None = None) -> None:
         self.link = StatefulLink()
-        self.delegation = Delegation(self.link, ("example", "guest.example"))
+        self.delegation = Delegation(self.link, ("example", "guest.example"), Journal(store, 3600))
         self.delegation.on_iq("get", PING, self._pong)
         self.seen: list[Element] = []
 
@@ -239,6 +246,28 @@ MALFORMED = [
     wrapped(question(asker="")),
     _with(Element(f"{{{VERSIONS[0]}}}delegation"), wrapped(question())),
 ]
+
+
+def test_a_process_that_follows_in_the_same_session_goes_on_with_what_was_delegated() -> None:
+    store = MemoryStore()
+    first = Server(store)
+    first.link.begin("the server's session")
+    first.say()
+    second = Server(store)
+    second.link.begin("the server's session")
+    assert second.delegated("example") == {SERVED}
+    assert second.delegated("guest.example") == set()
+
+
+def test_a_process_that_follows_in_another_session_waits_for_the_server_to_say_it_anew() -> None:
+    store = MemoryStore()
+    first = Server(store)
+    first.link.begin("the server's session")
+    first.say()
+    second = Server(store)
+    second.link.begin("another session")
+    assert second.delegated("example") == set()
+    assert store.rows == {}
 
 
 @pytest.mark.parametrize("payload", MALFORMED)

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element, SubElement
 import pytest
 
 from carillon import credentials
+from carillon.journal import Journal
 from carillon.settings import parse
 from component.delegation import Delegation
 from component.external_services import BURST, MAX_NAMED, NAMESPACES, PER_SECOND, ExternalServices
@@ -27,7 +28,12 @@ class Services:
         self.link = FakeLink()
         hosts = frozenset(("example", "guest.example"))
         self.service = ExternalServices(
-            self.link, Delegation(self.link, hosts), self.turn, SECRET, hosts, clock=lambda: self.now
+            self.link,
+            Delegation(self.link, hosts, Journal(None, 0.0)),
+            self.turn,
+            SECRET,
+            hosts,
+            clock=lambda: self.now,
         )
 
     def ask(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carillon import credentials
+from carillon.journal import Journal
 from carillon.settings import TurnSettings, parse
 from component import stanza as stanzas
 from component.delegation import Delegation
@@ -55,7 +56,7 @@ class House:
         self.now = NOW
         self.link = AnsweringLink()
         domains = frozenset(("example",))
-        self.delegation = Delegation(self.link, domains)
+        self.delegation = Delegation(self.link, domains, Journal(None, 0.0))
         self.service = ExternalServices(
             self.link, self.delegation, TURN, "north", domains, clock=lambda: self.now
         )

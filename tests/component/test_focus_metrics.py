@@ -8,6 +8,7 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
+from carillon.journal import Journal
 from carillon.settings import parse
 from component.focus.service import Focus
 from tests.component.fake_link import FakeLink
@@ -28,7 +29,7 @@ def test_the_time_of_a_participant_is_counted_when_it_leaves() -> None:
 
 
 async def test_sizes_and_durations_of_the_conferences_of_a_focus() -> None:
-    focus = Focus(parse("", Path("/nowhere/carillon.toml")), FakeLink())
+    focus = Focus(parse("", Path("/nowhere/carillon.toml")), FakeLink(), Journal(None, 0.0))
     rooms: Any = focus._rooms
     for nicks in ((FIRST, SECOND, THIRD), (FIRST, SECOND)):
         room = FocusRoom(room=f"r{len(nicks)}@conference.meet.lab")

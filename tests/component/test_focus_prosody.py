@@ -12,6 +12,8 @@ from xml.etree.ElementTree import Element, tostring
 
 import pytest
 
+from carillon.journal import Journal
+from carillon.settings.rules import Urls
 from component.focus.service import Focus
 from component.link import ComponentLink, Limits
 from jingle.content import Action, Content
@@ -40,7 +42,7 @@ class House:
     def __init__(self, server: RunningServer, bridge: StubBridge) -> None:
         self.server = server
         self.bridge = bridge
-        focus = replace(server.settings.focus, bridge=bridge.url)
+        focus = replace(server.settings.focus, bridge=Urls((bridge.url,)))
         self.settings = replace(server.settings, focus=focus)
         self.link = ComponentLink(
             "focus.localhost",
@@ -49,7 +51,7 @@ class House:
             pinged="localhost",
             limits=LIMITS,
         )
-        self.focus = Focus(self.settings, self.link)
+        self.focus = Focus(self.settings, self.link, Journal(None, 0.0))
         self.guests: list[Guest] = []
 
     async def start(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carillon.settings.rules import Urls
 from component.link import LossKind
 from component.links import link_of
 from component.main import Component
@@ -145,7 +146,7 @@ async def meeting(kind: str, directory: Path) -> AsyncIterator[tuple[Component, 
     """A component whose focus leads a meeting of two."""
     server, bridge = SERVERS[kind](directory), StubBridge()
     await bridge.start()
-    settings = replace(server.settings, focus=replace(server.settings.focus, bridge=bridge.url))
+    settings = replace(server.settings, focus=replace(server.settings.focus, bridge=Urls((bridge.url,))))
     guests: list[Guest] = []
     async with running(server):
         component = Component(settings)
