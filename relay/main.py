@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import resource
 import socket
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from pathlib import Path
 from random import SystemRandom
 
 import structlog
@@ -16,20 +17,25 @@ from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
 
 from carillon.guard.addresses import canonical
+from carillon.handover import Handover, HandoverError
 from carillon.part import Part, PartError
 from carillon.settings import Settings, TurnSettings, read_secret
 from carillon.settings.rules import host_and_port
+from carillon.shelf import Shelf
 from carillon.tls import CertificateError, ServerTls
-from carillon.unreadable import port_reason
+from relay.last_state import LastState
+from relay.listeners import Inherited, listeners
 from relay.socks5.control import Socks5Control
 from relay.socks5.metrics import Socks5Collector
 from relay.socks5.proxy import Proxy
+from relay.socks5.state import Socks5State
+from relay.state import RelayState, StateError, decoded, encoded
 from relay.turn.metrics import TurnCollector
 from relay.turn.peers import PeerPolicy, Scope
 from relay.turn.server import Server
 from relay.turn.sockets import MAX_CONNECTIONS, Sockets
+from relay.turn.state import TurnState
 from relay.turn.tls import ALPN
-from relay.turn.udp import bound_socket
 
 log = structlog.get_logger()
 
@@ -39,18 +45,23 @@ _FILES_OF_STREAM = 8  # two connections that wait, two that are active, and the 
 
 def make(settings: Settings) -> Part:
     """Return the relay."""
-    return Relay(settings)
+    return Relay(settings, Shelf.inherited(os.environ))
 
 
 def peer_policy(settings: Settings) -> PeerPolicy:
     """Return which peers this configuration lets the relay reach."""
-    turn, bridge, xmpp = settings.turn, settings.bridge, settings.xmpp
+    turn, xmpp = settings.turn, settings.xmpp
     relayed = [canonical(ip) for ip in (turn.address, turn.advertise)]
-    own = [*relayed, *(canonical(ip) for ip in (*bridge.address, *bridge.advertise))]
-    bridges = [(canonical(ip), bridge.port) for ip in (*bridge.address, *bridge.advertise)]
+    bridges = [
+        (canonical(ip), bridge.port)
+        for bridge in settings.all_bridges.values()
+        for ip in (*bridge.address, *bridge.advertise)
+    ]
+    own = [*relayed, *(ip for ip, _ in bridges)]
     bridges += [(canonical(ip), port) for ip, port in map(host_and_port, turn.bridges)]
     own_ports = {turn.udp_port, turn.tcp_port, turn.tls_port, xmpp.c2s_port, xmpp.component_port}
-    own_ports |= {settings.front.port, settings.front.http_port, host_and_port(bridge.rest)[1]}
+    own_ports |= {settings.front.port, settings.front.http_port}
+    own_ports |= {host_and_port(bridge.rest)[1] for bridge in settings.all_bridges.values()}
     own_ports |= {settings.socks5.port}
     return PeerPolicy(
         allowed=tuple(map(ipaddress.ip_network, turn.allow_peers)),
@@ -67,55 +78,111 @@ def peer_policy(settings: Settings) -> PeerPolicy:
 class Relay:
     """STUN and TURN over UDP, TCP and TLS, and the SOCKS5 bytestream proxy."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, shelf: Shelf | None = None) -> None:
+        """On `shelf` the listeners outlive this process, should it be killed."""
         self._settings = settings
+        self._shelf = shelf
         self._socks5_control = Socks5Control(lambda: self._proxy)
         self._sockets: Sockets | None = None
         self._proxy: Proxy | None = None
         self._collectors: list[Collector] = []
         self._tls: ServerTls | None = None
+        self._last: LastState | None = None
 
     async def start(self) -> None:
         """Open the listeners. Raises PartError when a port is in use, SettingsError without a secret."""
-        turn, socks5 = self._settings.turn, self._settings.socks5
+        self._begin(Handover(), None)
+
+    async def take_over(self, handover: Handover) -> None:
+        """Go on with the work of another process: its listeners, as far as they are wanted, and clients.
+
+        Raises HandoverError, PartError or SettingsError; nothing has been read then.
+        """
+        try:
+            self._begin(handover, decoded(handover.state))
+        except (StateError, OSError) as error:
+            raise HandoverError(str(error)) from error
+
+    def _begin(self, handover: Handover, state: RelayState | None) -> None:
+        """Start, or go on. Nothing waits in here, so that nothing is read before all of it has worked."""
+        settings, turn = self._settings, self._settings.turn
         if canonical(turn.address).version != canonical(turn.advertise).version:
             raise PartError("turn.address and turn.advertise must be of the same family, IPv4 or IPv6")
         secret = read_secret(turn.secret_file)
-        _raise_file_limit(_files_wanted(self._settings))
-        sockets = Sockets(turn.address, self._settings.limits.handshake_timeout_s)
-        sockets.server = Server(
-            turn, secret, peer_policy(self._settings), sockets, random=SystemRandom(), unix_time=time.time
-        )
+        _raise_file_limit(_files_wanted(settings))
         tls = _server_tls(turn)
-        with ExitStack() as opened:
-            udp = opened.enter_context(
-                _listener(socket.SOCK_DGRAM, turn.address, turn.udp_port, "turn.udp_port")
-            )
-            tcp = opened.enter_context(
-                _listener(socket.SOCK_STREAM, turn.address, turn.tcp_port, "turn.tcp_port")
-            )
-            if tls:
-                over_tls = opened.enter_context(
-                    _listener(socket.SOCK_STREAM, turn.address, turn.tls_port, "turn.tls_port")
-                )
-            for_streams = [
-                opened.enter_context(_listener(socket.SOCK_STREAM, ip, socks5.port, "socks5.port"))
-                for ip in socks5.address
-                if socks5.enabled
-            ]
-            opened.pop_all()
-        await sockets.listen(udp, tcp)
-        if tls:
-            await sockets.listen_tls(over_tls, tls)
-        self._sockets = sockets
-        self._tls = tls
+        path = str(Path(turn.control).with_suffix(".state")) if turn.control else ""
+        last = LastState(path, turn.address, turn.udp_port)
+        sockets = Sockets(turn.address, settings.limits.handshake_timeout_s, last.write)
+        sockets.server = Server(
+            turn, secret, peer_policy(settings), sockets, random=SystemRandom(), unix_time=time.time
+        )
+        found = self._shelf.take() if self._shelf and not state else ()
+        inherited = Inherited((*map(handover.take, state.listeners if state else ()), *found))
+        with listeners(settings, inherited, tls=tls is not None) as opened:
+            if state:
+                _take(sockets, state.turn, handover, same_udp=opened.same_udp)
+            elif left := last.take():  # only now: whoever listens here is alone
+                clients = sockets.reopen(left)
+                log.info("goes on with UDP clients of a relay that was killed", clients=clients)
+        if self._shelf:
+            self._shelf.put(opened.all())
+        sockets.listen(opened.udp, opened.tcp)
+        if opened.tls and tls:
+            sockets.listen_tls(opened.tls, tls)
+        self._sockets, self._tls, self._last = sockets, tls, last
         self._collectors.append(TurnCollector(sockets.server))
-        if for_streams:
-            self._proxy = Proxy(socks5, self._settings.limits.handshake_timeout_s)
-            self._proxy.start(for_streams)
-            self._collectors.append(Socks5Collector(self._proxy))
+        if opened.streams:
+            self._start_proxy(opened.streams, handover, state.socks5 if state else None)
         for collector in self._collectors:
             REGISTRY.register(collector)
+
+    def _start_proxy(
+        self, bound: Iterable[socket.socket], handover: Handover, state: Socks5State | None
+    ) -> None:
+        timeout_s, moved = self._settings.limits.handshake_timeout_s, state.moved if state else 0
+        self._proxy = Proxy(self._settings.socks5, timeout_s, moved)
+        if state:
+            self._proxy.take(state, handover)
+        self._proxy.start(bound)
+        self._collectors.append(Socks5Collector(self._proxy))
+
+    def hand_over(self) -> Handover:
+        """All but TLS clients and active bytestreams, which stay. Raises HandoverError."""
+        if self._sockets is None:
+            raise HandoverError("it does not listen yet")
+        handover = Handover()
+        try:
+            numbers, turn = self._sockets.hand_over(handover)
+            socks5 = None
+            if self._proxy is not None:
+                more, socks5 = self._proxy.hand_over(handover)
+                numbers += more
+        except HandoverError:
+            handover.close()
+            self._resume()
+            raise
+        handover.state = encoded(RelayState(turn, tuple(numbers), socks5))
+        return handover
+
+    async def resume(self) -> None:
+        """Nobody has taken over: go on."""
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._sockets is not None:
+            self._sockets.resume()
+        if self._proxy is not None:
+            self._proxy.resume()
+
+    def released(self) -> None:
+        """The successor is at work: go on with TLS clients and active bytestreams alone."""
+        self._shelf = None  # what lies there is the successor's
+        self._last = None  # what is left is what the successor leaves
+        if self._sockets is not None:
+            self._sockets.released()
+        if self._proxy is not None:
+            self._proxy.released()
 
     def trouble(self) -> str | None:
         """Return "not listening" until it does."""
@@ -125,14 +192,22 @@ class Relay:
 
     async def stop(self) -> None:
         """Close all listeners, connections and relay ports."""
+        self._clear_shelf()
         if self._sockets is not None:
             sockets, self._sockets = self._sockets, None
-            await sockets.close()
+            if self._last is not None:
+                self._last.remove()
+            sockets.close()
         if self._proxy is not None:
             proxy, self._proxy = self._proxy, None
             await proxy.stop()
         while self._collectors:
             REGISTRY.unregister(self._collectors.pop())
+
+    def _clear_shelf(self) -> None:
+        """Nobody goes on listening: who comes now is refused at once."""
+        if self._shelf:
+            self._shelf.put(())
 
     def reload(self, settings: Settings) -> None:
         """Take up limits, policy, secret and certificate; what runs goes on. Raises SettingsError."""
@@ -149,9 +224,11 @@ class Relay:
             self._tls.reload(turn.certificate, turn.key)
 
     def drain(self) -> None:
-        """Refuse new allocations and new connections of bytestreams."""
+        """Refuse new allocations and new connections of bytestreams; let go those of silent clients."""
+        self._clear_shelf()
         if self._sockets is not None:
-            self._sockets.server.allocations.draining = True
+            allocations = self._sockets.server.allocations
+            allocations.draining = allocations.leaving = True
         if self._proxy is not None:
             self._proxy.drain()
 
@@ -182,13 +259,15 @@ def _server_tls(turn: TurnSettings) -> ServerTls | None:
         raise PartError(f"{error}; turn.tls_port = 0 does without TURN over TLS") from error
 
 
-def _listener(kind: socket.SocketKind, address: str, port: int, setting: str) -> socket.socket:
+def _take(sockets: Sockets, state: TurnState, handover: Handover, *, same_udp: bool) -> None:
+    """Go on with the clients of another process, or close what is theirs. Raises HandoverError, OSError."""
+    if not same_udp and any(one.transport == "udp" for one in state.allocations):
+        raise HandoverError("turn.address or turn.udp_port has changed: that needs a restart of the relay")
     try:
-        return bound_socket(kind, address, port)
-    except OSError as error:
-        in_use = f"{error.strerror}; stop what uses it or set another {setting}"
-        why = port_reason(error, address, setting.partition(".")[0]) or in_use
-        raise PartError(f"{setting} {port} on {address} cannot be opened: {why}") from error
+        sockets.take(state, handover)
+    except BaseException:
+        sockets.close()
+        raise
 
 
 def _files_wanted(settings: Settings) -> int:

@@ -22,15 +22,30 @@ class Clients(Protocol):
 class Connection:
     """Owns the socket until it is taken by `detach` or closed."""
 
-    def __init__(self, number: int, source: str, accepted: socket.socket, clients: Clients) -> None:
+    def __init__(
+        self, number: int, source: str, accepted: socket.socket, clients: Clients, handshake: Handshake
+    ) -> None:
+        """`handshake` may be one that another process has begun."""
         self.number = number
         self.source = source
         """The key by which limits count the client's address."""
-        self.handshake = Handshake()
+        self.handshake = handshake
         self._socket = accepted
         self._clients = clients
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(accepted.fileno(), self._readable)
+        self.resume()
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        return self._socket.fileno()
+
+    def pause(self) -> None:
+        """Read nothing for now; idempotent."""
+        self._loop.remove_reader(self._socket.fileno())
+
+    def resume(self) -> None:
+        """Read."""
+        self._loop.add_reader(self._socket.fileno(), self._readable)
 
     @property
     def digest(self) -> str:
@@ -39,12 +54,12 @@ class Connection:
 
     def detach(self) -> socket.socket:
         """Give the socket away: the stream is active."""
-        self._loop.remove_reader(self._socket.fileno())
+        self.pause()
         return self._socket
 
     def close(self) -> None:
         """Close the connection without another word."""
-        self._loop.remove_reader(self._socket.fileno())
+        self.pause()
         self._socket.close()
 
     def _readable(self) -> None:
@@ -76,7 +91,7 @@ class Connection:
     def _watch(self) -> None:
         """The end of the connection, or bytes sent too early: they stay where they are until activation."""
         if self._socket.recv(1, socket.MSG_PEEK):
-            self._loop.remove_reader(self._socket.fileno())
+            self.pause()
         else:
             self._lose(Reason.GONE)
 

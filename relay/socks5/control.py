@@ -44,6 +44,10 @@ class Socks5Control:
         proxy = self._proxy()
         if proxy is None:
             return _refusal("internal-server-error", 503)
+        if proxy.away and request.transport:
+            # An older connection of the component's: it asks again, and reaches whoever has the stream.
+            request.transport.abort()
+            return _refusal("internal-server-error", 503)
         try:
             digest, (initiator, target) = _hash(request.match_info["digest"]), _jids(await request.json())
         except ValueError:

@@ -8,8 +8,10 @@ the stream itself, stays in the kernel until the other end may have it.
 from __future__ import annotations
 
 import re
-from enum import Enum, IntEnum, StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final
+
+from relay.socks5.state import HandshakeState, Step
 
 _VERSION: Final = 5
 _NO_AUTHENTICATION: Final = 0
@@ -62,30 +64,25 @@ class HandshakeRefused(Exception):
         self.answer = answer
 
 
-class Step(Enum):
-    """What is read next."""
-
-    GREETING = 0
-    """VER and NMETHODS (§3)."""
-    METHODS = 1
-    REQUEST = 2
-    """VER, CMD, RSV, ATYP (§4) and the first octet of DST.ADDR: of a domain name, its length."""
-    DESTINATION = 3
-    """The rest of DST.ADDR, and DST.PORT."""
-    DONE = 4
-
-
 class Handshake:
     """One handshake; when `digest` is there, the request is complete and waits for its `reply`."""
 
-    def __init__(self) -> None:
-        self.step = Step.GREETING
-        self.digest = ""
+    def __init__(self, state: HandshakeState | None = None) -> None:
+        """Begin, or go on with a handshake that another process has begun."""
+        state = state or HandshakeState(Step.GREETING, missing=2, destination=_NO_ADDRESS)
+        self.step = state.step
+        self.digest = state.digest
         """The hash asked for, in lower case: 40 hexadecimal digits."""
-        self._missing = 2
-        self._buffer = bytearray()
-        self._address_type = 0
-        self._destination = _NO_ADDRESS
+        self._missing = state.missing
+        self._buffer = bytearray(state.buffer)
+        self._address_type = state.address_type
+        self._destination = state.destination
+
+    @property
+    def state(self) -> HandshakeState:
+        """All there is to know about it."""
+        rest = bytes(self._buffer), self._address_type, self._destination
+        return HandshakeState(self.step, self.digest, self._missing, *rest)
 
     @property
     def wanted(self) -> int:

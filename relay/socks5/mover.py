@@ -80,13 +80,13 @@ class _Pair:
 class Mover:
     """Takes pairs of connected, non-blocking sockets and owns them until their stream is over."""
 
-    def __init__(self, idle_timeout_s: float, on_end: Callable[[Ended], None]) -> None:
-        """`on_end` is called in the mover's thread."""
+    def __init__(self, idle_timeout_s: float, on_end: Callable[[Ended], None], moved: int = 0) -> None:
+        """`on_end` is called in the mover's thread; `moved` are the bytes of processes before this one."""
         self.idle_timeout_s = idle_timeout_s
         self._on_end = on_end
         self._new: deque[_Pair] = deque()
         self._stop_at: float | None = None
-        self._moved_before = 0
+        self._moved_before = moved
         """Bytes of streams that are over; with `_pairs` under the lock, so that the total never falls."""
         self._lock = threading.Lock()
         self._pairs: dict[str, _Pair] = {}

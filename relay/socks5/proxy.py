@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import structlog
 
 from carillon.guard.addresses import source
 from carillon.guard.buckets import Buckets
+from carillon.handover import Handover
 from carillon.settings import Socks5Settings
+from relay.listener import Listener
 from relay.socks5.connection import Connection
 from relay.socks5.counters import Counters
-from relay.socks5.handshake import Reason
+from relay.socks5.handshake import Handshake, Reason
 from relay.socks5.mover import Ended, Mover
+from relay.socks5.state import ClientState, Socks5State
 from relay.socks5.streams import ActivationRefused, Stage, Streams
 
 BACKLOG: Final = 1024
-ACCEPT_AT_ONCE: Final = 64
-"""Connections taken before the loop does something else."""
 BURST_S: Final = 10.0
 """An address may make so many seconds' worth of connections at once."""
 HANDSHAKE_S: Final = 10.0
@@ -38,9 +39,10 @@ _log = structlog.get_logger()
 class Proxy:
     """Accepts clients, pairs them, and moves their bytes once a stream is activated."""
 
-    def __init__(self, settings: Socks5Settings, handshake_timeout_s: float) -> None:
+    def __init__(self, settings: Socks5Settings, handshake_timeout_s: float, moved: int = 0) -> None:
+        """`moved` are the bytes of other processes before this one."""
         self._loop = asyncio.get_running_loop()
-        self._listeners: list[socket.socket] = []
+        self._listeners: list[Listener] = []
         self._connections: dict[int, Connection] = {}
         """Those that are not part of an active stream, by number, oldest first."""
         self._shaking_hands: dict[int, float] = {}
@@ -51,20 +53,20 @@ class Proxy:
         """The addresses of an active stream."""
         self._next_number = 0
         self._timer: asyncio.TimerHandle | None = None
+        self.away = False
+        """Whether those who wait are another process's, or about to be."""
         self.counters = Counters()
         self.streams = Streams(
             settings.pending_timeout_s, settings.max_streams, settings.max_streams_per_user
         )
-        self.mover = Mover(settings.idle_timeout_s, self._tell)
+        self.mover = Mover(settings.idle_timeout_s, self._tell, moved)
         self.reload(settings, handshake_timeout_s)
 
     def start(self, bound: Iterable[socket.socket]) -> None:
         """Accept clients on bound, non-blocking sockets."""
         self.mover.start()
-        for listener in bound:
-            self._listeners.append(listener)
-            listener.listen(BACKLOG)
-            self._listen(listener)
+        for one in bound:
+            self._listeners.append(Listener(one, BACKLOG, self._accepted, self._starved))
         self._tick()
 
     def reload(self, settings: Socks5Settings, handshake_timeout_s: float) -> None:
@@ -79,19 +81,14 @@ class Proxy:
 
     def drain(self) -> None:
         """Take no more clients; idempotent."""
-        for listener in self._listeners:
-            self._loop.remove_reader(listener.fileno())
-            listener.close()
-        self._listeners.clear()
+        while self._listeners:
+            self._listeners.pop().close()
 
     async def stop(self) -> None:
         """Take no more clients, let go those that wait, and give active streams a moment."""
         if self._timer is not None:
             self._timer.cancel()
-        self.drain()
-        for connection in tuple(self._connections.values()):
-            connection.close()
-            self._forget(connection)
+        self._let_go()
         await asyncio.to_thread(self.mover.stop, STOP_GRACE_S)
 
     def activate(self, digest: str, initiator: str, target: str) -> None:
@@ -104,6 +101,63 @@ class Proxy:
         )
         self._sources[digest] = (first.source, second.source)
         self.mover.add(digest, first.detach(), second.detach())
+
+    def _let_go(self) -> None:
+        """Close everything but the active streams."""
+        self.drain()
+        for connection in tuple(self._connections.values()):
+            connection.close()
+            self._forget(connection)
+
+    # Another process goes on: all but the active streams
+
+    def hand_over(self, handover: Handover) -> tuple[list[int], Socks5State]:
+        """Read nothing more of what is handed over; gives the numbers of the listeners, and the state.
+
+        Raises HandoverError when descriptors run out.
+        """
+        self.away = True
+        for one in self._waiting():
+            one.pause()
+        return [handover.lend(one) for one in self._listeners], Socks5State(
+            clients=tuple(self._client_state(one, handover) for one in self._connections.values()),
+            refused=dict(self.counters.refused),
+            activations=dict(self.counters.activations),
+            ended=dict(self.counters.ended),
+            moved=self.mover.moved,
+        )
+
+    def _waiting(self) -> Iterator[Listener | Connection]:
+        yield from self._listeners
+        yield from self._connections.values()
+
+    def _client_state(self, one: Connection, handover: Handover) -> ClientState:
+        since = self._shaking_hands.get(one.number)
+        if since is None:
+            since = self.streams.by_digest[one.digest].since
+        return ClientState(handover.lend(one), one.source, one.handshake.state, since)
+
+    def resume(self) -> None:
+        """Nobody goes on: read again."""
+        self.away = False
+        for one in self._waiting():
+            one.resume()
+
+    def released(self) -> None:
+        """The successor is at work: forget what it has, without a word on the wire."""
+        self._let_go()
+
+    def take(self, state: Socks5State, handover: Handover) -> None:
+        """Go on with what another process has handed over. Raises HandoverError."""
+        for client in state.clients:
+            connection = self._enter(handover.take(client.socket), client.source, Handshake(client.handshake))
+            if connection.digest:
+                self.streams.join(connection.digest, connection.number, client.since)
+            else:
+                self._shaking_hands[connection.number] = client.since
+        self.counters.refused.update(state.refused)
+        self.counters.activations.update(state.activations)
+        self.counters.ended.update(state.ended)
 
     # Clients
 
@@ -128,25 +182,11 @@ class Proxy:
         if not self._of_source[key]:
             del self._of_source[key]
 
-    def _listen(self, listener: socket.socket) -> None:
-        if listener in self._listeners:
-            self._loop.add_reader(listener.fileno(), self._accept, listener)
+    def _starved(self) -> None:
+        self.counters.refuse(Reason.DESCRIPTORS)
 
-    def _accept(self, listener: socket.socket) -> None:
-        for _ in range(ACCEPT_AT_ONCE):
-            try:
-                accepted, peer = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError:  # no descriptors: asking again at once would only burn CPU
-                self.counters.refuse(Reason.DESCRIPTORS)
-                self._loop.remove_reader(listener.fileno())
-                self._loop.call_later(TICK_S, self._listen, listener)
-                return
-            self._accepted(accepted, source(peer[0]))
-
-    def _accepted(self, accepted: socket.socket, key: str) -> None:
-        now = self._loop.time()
+    def _accepted(self, accepted: socket.socket, peer: tuple[str, int]) -> None:
+        now, key = self._loop.time(), source(peer[0])
         too_many = self._of_source[key] >= self._settings.max_connections_per_address
         if too_many or not self._rates.take(key, now):
             self.counters.refuse(Reason.SOURCE)
@@ -155,13 +195,16 @@ class Proxy:
         if len(self._connections) >= 2 * self._settings.max_streams:
             # The oldest goes: a flood from many addresses shortens the wait, and locks nobody out.
             self._close(next(iter(self._connections.values())), Reason.FULL)
-        accepted.setblocking(False)
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection = self._enter(accepted, key, Handshake())
+        self._shaking_hands[connection.number] = now
+
+    def _enter(self, accepted: socket.socket, key: str, handshake: Handshake) -> Connection:
         self._next_number += 1
+        connection = Connection(self._next_number, key, accepted, self, handshake)
         self._of_source[key] += 1
-        self._shaking_hands[self._next_number] = now
-        self._connections[self._next_number] = Connection(self._next_number, key, accepted, self)
+        self._connections[connection.number] = connection
+        return connection
 
     def _close(self, connection: Connection, reason: Reason) -> None:
         connection.close()

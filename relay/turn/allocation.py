@@ -62,6 +62,8 @@ class Allocation:
     expires: float
     transaction_id: bytes
     """Of the Allocate request, to know its retransmission."""
+    heard: float
+    """When the client last sent something that it was entitled to."""
     answer: tuple[tuple[int, bytes], ...] = ()
     """What the success said; a retransmission is told the same."""
     permissions: dict[str, Permission] = field(default_factory=dict)

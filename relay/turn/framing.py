@@ -14,10 +14,16 @@ class FramingError(Exception):
 class Framing:
     """Cuts a stream into messages. It holds less than `max_bytes` between two calls of `feed`."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, rest: bytes = b"") -> None:
+        """`rest` is that of the framing that this one continues."""
         self.max_bytes = max_bytes
         """Longest message accepted; may be changed at any time."""
-        self._buffer = bytearray()
+        self._buffer = bytearray(rest)
+
+    @property
+    def rest(self) -> bytes:
+        """What has come of a message that is not complete."""
+        return bytes(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the messages that are complete now, ChannelData with its padding. Raises FramingError."""

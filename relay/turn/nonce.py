@@ -18,7 +18,8 @@ class Nonces:
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._key = random.randbytes(32)
+        self.key = random.randbytes(32)
+        """Whoever has it takes these nonces for its own."""
 
     def issue(self, client: FiveTuple, now: float) -> bytes:
         """Return a nonce for `client`; 24 characters, to keep unauthenticated answers small."""
@@ -39,4 +40,4 @@ class Nonces:
 
     def _mac(self, head: bytes, client: FiveTuple) -> bytes:
         text = f"{client.transport} {client.port} {client.ip}".encode()
-        return hmac.digest(self._key, head + text, "sha256")[:_MAC_BYTES]
+        return hmac.digest(self.key, head + text, "sha256")[:_MAC_BYTES]

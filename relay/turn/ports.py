@@ -12,7 +12,9 @@ class PortPool:
     """The free ports of a range, taken in random order (RFC 8656 §7.2): nobody should guess the next one."""
 
     def __init__(self, first: int, last: int, reserved: Container[int], random: Random) -> None:
-        self._free = [port for port in range(first, last + 1) if port not in reserved]
+        self._all = range(first, last + 1)
+        self._reserved = reserved
+        self._free = [port for port in self._all if port not in reserved]
         self._random = random
 
     def __len__(self) -> int:
@@ -33,6 +35,11 @@ class PortPool:
         self._free += busy
         return port
 
+    def withdraw(self, ports: Container[int]) -> None:
+        """These are taken already."""
+        self._free = [port for port in self._free if port not in ports]
+
     def give_back(self, port: int) -> None:
-        """Return a port whose socket is closed."""
-        self._free.append(port)
+        """Return a port whose socket is closed; one that was withdrawn may be none of this range."""
+        if port in self._all and port not in self._reserved:
+            self._free.append(port)

@@ -66,7 +66,7 @@ def allocate(context: Context, request: Request) -> Attributes:
     even = _even_port(message)
     lifetime = _lifetime(message, context.max_lifetime_s) or min(DEFAULT_LIFETIME_S, context.max_lifetime_s)
     transaction_id = message.transaction_id
-    allocation = context.allocations.add(client, user, transaction_id, request.now + lifetime, even=even)
+    allocation = context.allocations.add(client, user, transaction_id, request.now, lifetime, even=even)
     allocation.answer = (
         (Attribute.XOR_RELAYED_ADDRESS, xor_address(context.advertise, allocation.port, transaction_id)),
         (Attribute.LIFETIME, struct.pack("!I", lifetime)),
@@ -174,7 +174,7 @@ def _peer(context: Context, request: Request, value: bytes) -> tuple[tuple[str, 
     except StunError:
         raise TurnError(400) from None
     scope = context.policy.scope(request.user.name)
-    reach = context.policy.reach(peer[0], context.allocations.by_port, scope)
+    reach = context.policy.reach(peer[0], context.allocations, scope)
     if reach is None:
         raise TurnError(403)
     # An IPv4 address spelled in IPv6 is none that a relay of either family could send to.

@@ -89,8 +89,9 @@ class Server:
         self._output = output
         self._random = random
         self._relayed_ip = str(canonical(settings.advertise))
+        self.nonces = Nonces(random)
         self._authenticator = Authenticator(
-            secret, settings.realm, settings.max_credential_ttl_s, Nonces(random), unix_time
+            secret, settings.realm, settings.max_credential_ttl_s, self.nonces, unix_time
         )
         self._logged = Buckets(_LOG_LINES_PER_S, 1.0)
         self._take_limits(settings, policy)
@@ -108,7 +109,7 @@ class Server:
     def _take_limits(self, settings: TurnSettings, policy: PeerPolicy) -> None:
         rate = settings.unauthenticated_per_second
         self._unauthenticated = Buckets(rate, max(1.0, rate * _BURST_S))
-        self._context = requests.Context(self.allocations, policy, self._advertise, settings.max_lifetime_s)
+        self.context = requests.Context(self.allocations, policy, self._advertise, settings.max_lifetime_s)
 
     def receive(self, client: FiveTuple, data: bytes, now: float) -> None:
         """Take one datagram or one message of a stream from a client."""
@@ -185,6 +186,7 @@ class Server:
         ):
             self.counters.drop("unbound channel")
             return
+        allocation.heard = now
         self._send_peer(allocation, payload, channel.peer, now)
 
     def _receive_send(self, client: FiveTuple, message: Message, now: float) -> None:
@@ -200,6 +202,7 @@ class Server:
             self.counters.drop("unusable Send indication")
             return
         if allocation.permits(peer, now):
+            allocation.heard = now
             self._send_peer(allocation, data, peer, now)
         else:
             self.counters.drop("client without permission")
@@ -230,8 +233,11 @@ class Server:
             holder = None if allocation is None else allocation.user
             user = self._authenticator.user(message, client, now, holder)
             _refuse_unknown(message)
+            if allocation is not None:
+                allocation.heard = now
             request = Request(client, message, user, allocation, now)
-            response = _response(message, MessageClass.SUCCESS, handler(self._context, request), user)
+            response = _response(message, MessageClass.SUCCESS, handler(self.context, request), user)
+            self.allocations.changed = True
         except TurnError as error:
             self._refuse(client, message, error, user, now)
         else:

@@ -40,8 +40,20 @@ class UdpSocket:
         self._loop = loop
         self._socket = bound
         self._receive = receive
+        self.resume()
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        return self._socket.fileno()
+
+    def pause(self) -> None:
+        """Read nothing for now: what comes waits in the kernel."""
+        self._loop.remove_reader(self._socket.fileno())
+
+    def resume(self) -> None:
+        """Read again."""
         # By number: uvloop would hold a socket object open until the next turn of the loop.
-        loop.add_reader(bound.fileno(), self._readable)
+        self._loop.add_reader(self._socket.fileno(), self._readable)
 
     def send(self, data: bytes, address: tuple[str, int]) -> bool:
         """Send a datagram; False when the kernel does not take it now or cannot reach the address."""
@@ -53,7 +65,7 @@ class UdpSocket:
 
     def close(self) -> None:
         """Close the socket at once: its port is free when this returns."""
-        self._loop.remove_reader(self._socket.fileno())
+        self.pause()
         self._socket.close()
 
     def _readable(self) -> None:

@@ -25,9 +25,11 @@ async def echo_peer() -> AsyncIterator[int]:
     """The port of an echo peer, while it runs."""
     port = free_port()
     peer = await asyncio.create_subprocess_exec(_tool("turnutils_peer"), "-L", "127.0.0.1", "-p", str(port))
-    yield port
-    peer.terminate()
-    await peer.wait()
+    try:
+        yield port
+    finally:
+        peer.terminate()
+        await peer.wait()
 
 
 async def uclient(port: int, *options: str) -> str:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.socks5.handshake import Handshake, HandshakeRefused, Reason, Reply, Step
+from relay.socks5.handshake import Handshake, HandshakeRefused, Reason, Reply
+from relay.socks5.state import Step
 
 DIGEST = b"0123456789abcdef0123456789ABCDEF01234567"
 GREETING = b"\5\1\0"

@@ -11,6 +11,7 @@ import pytest
 
 from carillon.stun import MessageClass, Method, build
 from relay import main
+from relay.turn.five_tuple import FiveTuple
 from relay.turn.tcp import MAX_WRITE_BUFFER_BYTES, Connection
 from tests.ports import free_port
 from tests.relay.turn_client import Peer, Refused, TurnClient, credential, running_relay, settings
@@ -169,13 +170,13 @@ async def test_a_client_that_does_not_read_loses_media_and_costs_little(tmp_path
         sockets = relay._sockets
         assert sockets is not None
         (connection,) = sockets._connections.values()
-        assert connection._transport is not None
+        assert connection._stream is not None
         witness = await connected(port)
         while not sockets.server.counters.dropped["client too slow"]:
             for _ in range(50):
                 peer.send(bytes(1200), relayed)
             await witness.exchange(BINDING)
-        assert connection._transport.get_write_buffer_size() <= MAX_WRITE_BUFFER_BYTES + 2 * 1204
+        assert len(connection._stream.unsent) <= MAX_WRITE_BUFFER_BYTES + 2 * 1204
         client.resume()
         assert await client.receive() == (0x4000, bytes(1200))
         witness.close()
@@ -211,32 +212,22 @@ async def test_it_starts_again_on_the_same_ports(tmp_path: Path) -> None:
         client.close()
 
 
-class FakeTransport(asyncio.Transport):
-    """A connection from one address that says what happens to it."""
-
-    closed = False
-
-    def get_extra_info(self, name: str, default: object = None) -> object:
-        return ("127.0.0.1", 5000) if name == "peername" else default
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        self.closed = True
-
-
 async def test_a_connection_replaces_the_last_one_from_its_address(tmp_path: Path) -> None:
     async with running_relay(tmp_path) as (relay, _):
         sockets = relay._sockets
         assert sockets is not None
-        transports = FakeTransport(), FakeTransport()
-        first, second = Connection(sockets, 30), Connection(sockets, 30)
-        first.connection_made(transports[0])
-        second.connection_made(transports[1])
-        assert [transport.closed for transport in transports] == [True, False]
-        first.connection_lost(None)
+        client = FiveTuple("tcp", "127.0.0.1", 5000)
+        (ours, theirs), (more_of_ours, more_of_theirs) = socket.socketpair(), socket.socketpair()
+        for one in (ours, theirs, more_of_ours, more_of_theirs):
+            one.setblocking(False)
+        first, second = Connection(sockets, client, ours, 30), Connection(sockets, client, more_of_ours, 30)
+        assert theirs.recv(1) == b""
+        with pytest.raises(BlockingIOError):
+            more_of_theirs.recv(1)
+        first.close()
         assert list(sockets._connections.values()) == [second]
+        theirs.close()
+        more_of_theirs.close()
 
 
 async def test_connections_of_one_address_are_bounded(tmp_path: Path) -> None:
