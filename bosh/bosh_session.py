@@ -19,6 +19,7 @@ from bosh.server_stream import (
     ServerConnection,
     ServerStream,
     StreamRefused,
+    stream_error,
 )
 from bosh.server_stream import State as StreamState
 from bosh.session_terms import Terms, opening
@@ -246,7 +247,10 @@ class BoshSession:
     def stream_failed(self, condition: str, text: str) -> None:
         """The stream cannot go on."""
         self._output.refused(condition, text)
-        self._finish(condition_of_ours(condition))
+        told = condition_of_ours(condition)
+        if told is Condition.REMOTE_STREAM_ERROR and self.state is State.OPEN:
+            self._responses.put(stream_error(condition, text))
+        self._finish(told)
 
     # responses
 

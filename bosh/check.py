@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bosh import ways_in
-from bosh.connection import WEBSOCKET
 from bosh.http_bind import PATH as BOSH
 from bosh.ways_in import Reply, WayIn
+from bosh.websocket_handshake import PATH as WEBSOCKET
 from carillon.certificate import der_of
 from carillon.check import certificates, process, reach
 from carillon.check.certificates import Served

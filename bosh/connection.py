@@ -19,11 +19,11 @@ from bosh.metrics import CONNECTIONS, REFUSED, RESPONSES
 from bosh.server_stream import UNAUTHENTICATED_BYTES
 from bosh.tunnel import PREFIX, Tunnel, check_request
 from bosh.upstream import WRITE_BUFFER_BYTES
-from bosh.websocket_handshake import accept_xmpp
+from bosh.websocket_handshake import MOVABLE, accept_xmpp
+from bosh.websocket_handshake import PATH as WEBSOCKET
 from bosh.xmpp_websocket import XmppWebSocket
 from carillon.guard.addresses import source
 
-WEBSOCKET = "/xmpp-websocket"
 PIPELINED = 8
 """Requests taken of a connection before the first of them is answered: BOSH needs three at most."""
 BEGINNING_BYTES = 1024
@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
         self._peer = peer[0]
         self._by_proxy = self._context.proxies.trusts(self._peer)
         self._source = source(self._peer)
-        self._counted = None if self._by_proxy else self._source
+        self._counted = None if self._by_proxy or not self._peer else self._source
         transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
         probe_client(transport)
         loop = asyncio.get_running_loop()
@@ -104,6 +104,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._lost()
+
+    def leave(self) -> None:
+        """Another process answers new connections: this one ends with its next response."""
+        for exchange in self._exchanges:
+            exchange.last()
 
     def shut_down(self) -> None:
         """The front stops."""
@@ -187,7 +192,7 @@ class Connection(asyncio.Protocol):
     def _request(self, request: Request) -> None:
         if request.path == WEBSOCKET:
             self._context.origins.check(request)
-            self._open_xmpp(accept_xmpp(request))
+            self._open_xmpp(request)
         elif request.path.startswith(PREFIX):
             self._context.origins.check(request)
             check_request(request)
@@ -206,6 +211,8 @@ class Connection(asyncio.Protocol):
 
     def _exchange(self, request: Request) -> HttpExchange:
         exchange = HttpExchange(request, self._flush)
+        if self._context.leaving:
+            exchange.last()
         self._exchanges.append(exchange)
         self._blocked = len(self._exchanges) >= PIPELINED
         if exchange.after is not After.KEEP:
@@ -266,13 +273,15 @@ class Connection(asyncio.Protocol):
 
     # what takes over
 
-    def _open_xmpp(self, accepted: bytes) -> None:
+    def _open_xmpp(self, request: Request) -> None:
+        accepted = accept_xmpp(request)
         self._check_alone()
         if self._context.draining:
             raise HttpError(503, "the server is about to restart", {"Retry-After": "10"})
         RESPONSES.labels("101").inc()
         self._transport.write(accepted)
-        self._hand_over(XmppWebSocket(self._context, self._transport, self._source, self._lost))
+        follows = request.query == MOVABLE
+        self._hand_over(XmppWebSocket(self._context, self._transport, self._source, self._lost, follows))
 
     def _open_tunnel(self, request: Request) -> None:
         self._check_alone()

@@ -31,6 +31,8 @@ class Context:
     origins: Origins
     bosh: HttpBind
     proxies: TrustedProxies
+    leaving: bool = False
+    """Whether another process answers new connections: clients are to use those."""
     draining: bool = False
     """Whether there are no new XMPP streams any more."""
     live: set[Live] = field(default_factory=set)

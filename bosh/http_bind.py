@@ -23,6 +23,7 @@ from bosh.cross_origin import Origins
 from bosh.http import HttpError, Request, Response, text_response
 from bosh.http_exchange import HttpExchange
 from bosh.metrics import MESSAGES, REFUSED
+from bosh.predecessor import Predecessor
 from bosh.server_stream import UNAUTHENTICATED_BYTES
 from bosh.session_terms import CONTENT_TYPES, negotiate
 from bosh.xmpp_bosh import XmppBosh
@@ -70,6 +71,8 @@ class HttpBind:
         self._limits = ConnectionLimits(front.max_connections, front.max_connections_per_address)
         self._sessions: dict[str, XmppBosh] = {}
         self._stopping = False
+        self.before: Predecessor | None = None
+        """The front that this one has replaced, with the sessions that began there."""
         self.reload(settings, origins)
 
     def reload(self, settings: Settings, origins: Origins) -> None:
@@ -92,7 +95,8 @@ class HttpBind:
     def body_bytes(self, beginning: bytes | bytearray) -> int:
         """How long a body that begins so may be: who has not logged in sends little."""
         session = self._sessions.get(sid_at(beginning) or "")
-        return self.max_body_bytes if session and session.authenticated else UNAUTHENTICATED_BYTES
+        theirs = session is None and self.before is not None
+        return self.max_body_bytes if theirs or (session and session.authenticated) else UNAUTHENTICATED_BYTES
 
     def answer(self, request: Request) -> Response:
         """The response to what is not a POST. Raises HttpError."""
@@ -107,6 +111,9 @@ class HttpBind:
         waiting = BodyExchange(exchange, self._origins.headers(request))
         try:
             body = parse_body(data, self._settings.limits)
+            if self.before is not None and self._is_theirs(body):
+                waiting.when_lost(self.before.post(request, data, waiting).client_lost)
+                return
             session = self._session(body)
             if session is None:
                 self._create(body, waiting, source)
@@ -122,6 +129,13 @@ class HttpBind:
         waiting.content_type = session.core.terms.content_type
         waiting.when_lost(functools.partial(session.detach, waiting))
         session.request(body, waiting)
+
+    def _is_theirs(self, body: Body) -> bool:
+        """Whether the session, if it is one, began at the front of before."""
+        if self.before is not None and self.before.gone:
+            self.before = None
+        sid = body.attributes.get("sid")
+        return self.before is not None and sid is not None and sid not in self._sessions
 
     def _session(self, body: Body) -> XmppBosh | None:
         """The session that a body belongs to; None when it asks for one. Raises BoshError."""

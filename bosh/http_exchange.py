@@ -35,6 +35,11 @@ class HttpExchange:
         self.on_lost: Callable[[], None] | None = None
         """Called when the connection is lost before the response was sent."""
 
+    def last(self) -> None:
+        """The connection is closed after this one."""
+        if self.after is After.KEEP:
+            self.after = After.CLOSE
+
     def respond(self, response: Response) -> None:
         """Answer; the first answer counts."""
         if self.data is None:

@@ -23,6 +23,8 @@ should be seen twice for longer. With the silence before, a client is known to b
 def probe(transport: asyncio.BaseTransport) -> None:
     """Notice when the peer of an idle connection is gone."""
     connection = transport.get_extra_info("socket")
+    if connection.family == socket.AF_UNIX:
+        return  # whose other end cannot go without a word
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         (socket.TCP_KEEPIDLE, IDLE_S),
@@ -39,6 +41,6 @@ def probe_client(transport: asyncio.BaseTransport) -> None:
     stuck; a server does so to one that sends too much, and goes on later: hence only for clients.
     """
     probe(transport)
-    transport.get_extra_info("socket").setsockopt(
-        socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_S * 1000
-    )
+    connection = transport.get_extra_info("socket")
+    if connection.family != socket.AF_UNIX:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_S * 1000)

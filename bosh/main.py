@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable, Iterable, Mapping
+import random
+import socket
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -18,8 +21,11 @@ from bosh.forwarded_for import TrustedProxies
 from bosh.http_bind import HttpBind
 from bosh.pages import Site
 from bosh.plain_connection import PlainConnection
+from bosh.predecessor import Predecessor
+from bosh.strays import Strays
 from bosh.tunnel import Tunnel
 from bosh.xmpp_websocket import XmppWebSocket
+from carillon.handover import Handover, HandoverError
 from carillon.part import Part, PartError
 from carillon.settings import FrontSettings, Settings
 from carillon.tls import HANDSHAKE_TIMEOUT_S, CertificateError, ServerTls
@@ -28,6 +34,8 @@ BACKLOG = 1024
 """Connections that the kernel keeps until we take them: a whole meeting may come back in one second."""
 STOP_TIMEOUT_S = 2.0
 """How long clients have to take our goodbye."""
+MOVE_S = 3.0
+"""Over how long clients are sent to a successor: not all at once."""
 
 log = structlog.get_logger()
 
@@ -42,63 +50,116 @@ class Front:
         origins = Origins(front)
         proxies, bosh = TrustedProxies(front.trusted_proxies), HttpBind(settings, origins)
         self._context = Context(settings, Site(settings), limits, origins, bosh, proxies)
-        self._server: asyncio.Server | None = None
-        self._plain: asyncio.Server | None = None
-        """The listener without TLS that leads to the other one."""
+        self._listeners: dict[str, socket.socket] = {}
+        """By the names of _KINDS; they live as long as this process, or are handed over."""
+        self._servers: list[asyncio.Server] = []
+        """What takes connections on them now."""
+        self._strays: Strays | None = None
         self._tls: ServerTls | None = None
 
     async def start(self) -> None:
         """Listen. Raises PartError."""
         front = self._settings.front
-        self._tls = tls = _server_tls(front)
-        self._server = await self._listen(lambda: Connection(self._context), front.port, tls)
-        if front.http_port:
-            try:
-                self._plain = await self._listen(
-                    lambda: PlainConnection(self._context), front.http_port, None
-                )
-            except PartError:
-                await self.stop()
-                raise
-        log.info("front listens", address=front.address, port=self.port, tls=tls is not None)
-
-    async def _listen(
-        self, connection: Callable[[], Connection], port: int, tls: ServerTls | None
-    ) -> asyncio.Server:
-        address = self._settings.front.address
+        self._tls = _server_tls(front)
         try:
-            return await asyncio.get_running_loop().create_server(
-                connection,
-                address,
-                port,
-                backlog=BACKLOG,
-                ssl=tls.context if tls else None,
-                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if tls else None,
-                ssl_shutdown_timeout=CLOSE_TIMEOUT_S if tls else None,
+            self._listeners["http"] = _listener(front.address, front.port)
+            if front.http_port:
+                self._listeners["plain"] = _listener(front.address, front.http_port)
+        except PartError:
+            self._close_listeners()
+            raise
+        await self._serve()
+        log.info("front listens", address=front.address, port=self.port, tls=self._tls is not None)
+
+    async def _serve(self) -> None:
+        """Take connections: on duplicates, so that the listeners themselves outlive that."""
+        loop = asyncio.get_running_loop()
+        for name, listener in self._listeners.items():
+            kind, tls = _KINDS[name], self._tls if name == "http" else None
+            self._servers.append(
+                await loop.create_server(
+                    partial(kind, self._context),
+                    sock=listener.dup(),
+                    backlog=BACKLOG,
+                    ssl=tls.context if tls else None,
+                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if tls else None,
+                    ssl_shutdown_timeout=CLOSE_TIMEOUT_S if tls else None,
+                )
             )
-        except OSError as error:
-            raise PartError(_why_not_listening(address, port, error)) from error
+
+    def _close_servers(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    def _close_listeners(self) -> None:
+        self._close_servers()
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
 
     @property
     def port(self) -> int:
         """The port it listens on (the settings may say 0)."""
-        assert self._server is not None, "started"
-        port: int = self._server.sockets[0].getsockname()[1]
+        port: int = self._listeners["http"].getsockname()[1]
         return port
 
     def trouble(self) -> str | None:
         """None once it listens."""
-        return None if self._server is not None else "the front does not listen yet"
+        return None if self._servers else "the front does not listen yet"
+
+    # replacement
+
+    def hand_over(self) -> Handover:
+        """The listeners, and where the requests of the BOSH sessions that stay here are taken."""
+        handover = Handover()
+        handover.state["listeners"] = {name: handover.lend(one) for name, one in self._listeners.items()}
+        self._strays = Strays(self._context, self._settings.front.control)
+        handover.state["sessions"] = self._strays.path
+        self._close_servers()
+        return handover
+
+    async def take_over(self, handover: Handover) -> None:
+        """Listen with the sockets of the predecessor, whose sessions stay there."""
+        self._tls = _server_tls(self._settings.front)
+        lent = handover.state.get("listeners", {})
+        self._listeners = {name: handover.take(number) for name, number in lent.items() if name in _KINDS}
+        if "http" not in self._listeners:
+            raise HandoverError("the predecessor has handed over no listener")
+        if sessions := handover.state.get("sessions"):
+            self._context.bosh.before = Predecessor(str(sessions))
+        await self._serve()
+        log.info("front listens", address=self._settings.front.address, port=self.port, taken_over=True)
+
+    async def resume(self) -> None:
+        """Nobody has taken over: take connections again."""
+        self._close_strays()
+        await self._serve()
+
+    def released(self) -> None:
+        """The successor takes connections; who loses nothing by it is sent there, the others stay."""
+        self._close_listeners()
+        self._context.leaving = self._context.draining = True
+        if self._strays is not None:
+            self._strays.open()
+        loop = asyncio.get_running_loop()
+        for connection in list(self._context.live):
+            if isinstance(connection, XmppWebSocket) and connection.movable:
+                loop.call_later(random.uniform(0, MOVE_S), connection.move)
+            elif isinstance(connection, Connection):
+                connection.leave()
+
+    def _close_strays(self) -> None:
+        if self._strays is not None:
+            self._strays.close()
+            self._strays = None
+
+    # the end
 
     async def stop(self) -> None:
         """Say goodbye to everybody and close."""
-        if self._server is None:
-            return
-        server, self._server = self._server, None
-        server.close()
-        if self._plain is not None:
-            self._plain.close()
-            self._plain = None
+        self._close_listeners()
+        self._close_strays()
         self._context.bosh.shut_down()
         for connection in list(self._context.live):
             connection.shut_down()
@@ -136,6 +197,26 @@ class Front:
     def routes(self) -> Iterable[web.RouteDef]:
         """Nothing beside what every part has."""
         return ()
+
+
+_KINDS: dict[str, type[Connection]] = {"http": Connection, "plain": PlainConnection}
+"""What answers on each listener; the second, without TLS, leads to the first."""
+
+
+def _listener(address: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises PartError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ":" in address:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PartError(_why_not_listening(address, port, error)) from error
+    listener.setblocking(False)
+    return listener
 
 
 def make(settings: Settings) -> Part:

@@ -18,6 +18,7 @@ import structlog
 from bosh.acme_challenge import challenge
 from bosh.host_meta import host_meta_json, host_meta_xml
 from bosh.http import Request, Response, text_response
+from bosh.websocket_handshake import movable_url, websocket_url
 from carillon import __version__
 from carillon.settings import Settings
 
@@ -82,9 +83,10 @@ class Site:
         """Take what the settings say of addresses."""
         self._acme_webroot = settings.front.acme_webroot
         public = settings.front.public_url.rstrip("/")
-        self._websocket = f"ws{public.removeprefix('http')}/xmpp-websocket"
+        self._websocket = websocket_url(settings)
         self._bosh = f"{public}/http-bind"
-        self._connects_to = {_origin(self._websocket), _origin(settings.bridge.websocket_url)}
+        channels = {_origin(bridge.websocket_url) for bridge in settings.all_bridges.values()}
+        self._connects_to = {_origin(self._websocket), *channels}
         """Where the page connects to, whatever host it was opened from."""
         self._about = json.dumps(
             {
@@ -92,7 +94,7 @@ class Site:
                 "guest_domain": settings.xmpp.guest_domain,
                 "muc": settings.xmpp.muc,
                 "focus": settings.focus.domain,
-                "websocket": self._websocket,
+                "websocket": movable_url(settings),
                 "bosh": self._bosh,
                 "p2p": settings.front.p2p,
                 "version": __version__,

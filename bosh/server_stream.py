@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Protocol
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from bosh.restricted_xml import XmlError
 from bosh.stanza_framer import Event, Stanza, StanzaFramer, StreamEnd, StreamHeader
@@ -130,7 +130,7 @@ class ServerStream:
             raise StreamRefused("unsupported-version", "version 1.0 is spoken here")
         if not self.may_open:
             raise StreamRefused("bad-format", "a stream is open already")
-        self._header = _stream_header(domain, attributes)
+        self._header = stream_header(domain, attributes)
         if self.state is State.NEW:
             self.state = State.CONNECTING
             self._connection.connect(domain)
@@ -243,7 +243,15 @@ class ServerStream:
         self._connection.send_upstream(self._header)
 
 
-def _stream_header(domain: str, attributes: Mapping[str, str]) -> bytes:
+def stream_error(condition: str, text: str = "") -> bytes:
+    """A stream error (RFC 6120 §4.9), with words for people."""
+    words = f"<text xmlns='{STREAM_ERRORS}' xml:lang='en'>{escape(text)}</text>" if text else ""
+    inner = f"<{condition} xmlns='{STREAM_ERRORS}'/>{words}"
+    return f"<stream:error xmlns:stream='{STREAMS}'>{inner}</stream:error>".encode()
+
+
+def stream_header(domain: str, attributes: Mapping[str, str]) -> bytes:
+    """The header of a client's stream to `domain`, with what `attributes` have of `from` and `xml:lang`."""
     shown = "".join(
         f" {name}={quoteattr(attributes[name])}" for name in ("from", "xml:lang") if name in attributes
     )

@@ -149,6 +149,15 @@ class StanzaFramer:
         """Whether no element and no markup is unfinished."""
         return self._start < 0 and not self._text
 
+    def so_far(self) -> bytes:
+        """What brings another framer of a stream to where this one is.
+
+        A header that declares the same, and the bytes of what is not whole yet.
+        """
+        assert self._decoder is not None, "a stream"
+        header = f"<{self._stack[0][0]}{''.join(self._redeclared.values())}>" if self._stack else ""
+        return f"{header}{self._text}".encode() + self._decoder.getstate()[0]
+
     def _scan(self, text: str, events: list[Event]) -> int:
         """Take all complete tokens; return the position behind the last."""
         position, end, stack, base = self._position, len(text), self._stack, self._base

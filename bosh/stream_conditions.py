@@ -15,7 +15,9 @@ _CONDITIONS = {
     "host-unknown": Condition.HOST_UNKNOWN,
     "improper-addressing": Condition.IMPROPER_ADDRESSING,
     "policy-violation": Condition.POLICY_VIOLATION,
-    "remote-connection-failed": Condition.REMOTE_CONNECTION_FAILED,
+    # Clients take BOSH's own `remote-connection-failed` for a wrong address and never come back; the stream
+    # error says the same, and with it they do.
+    "remote-connection-failed": Condition.REMOTE_STREAM_ERROR,
 }
 """What a stream error condition of ours is in BOSH; all others are `undefined-condition`."""
 _OF_THE_SERVER = {"host-gone": Condition.HOST_GONE, "host-unknown": Condition.HOST_UNKNOWN}

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Awaitable
 from typing import Protocol, cast
+
+import structlog
 
 from bosh.closing import close_lingering, close_soon
 from bosh.keepalive import probe
+from carillon.settings import Settings
+
+log = structlog.get_logger()
 
 WRITE_BUFFER_BYTES = 65536
 """What may wait for a slow reader before the other side is not read any more."""
@@ -31,6 +38,14 @@ class UpstreamUser(Protocol):
         """`connecting` or `full` has changed."""
 
 
+_missing: set[str] = set()
+"""Where nobody has answered the last time: that is said once."""
+
+
+async def _only(made: Awaitable[object]) -> None:
+    await made
+
+
 class Upstream(asyncio.Protocol):
     """One connection, made at most once; tells everything to its user, which serialises."""
 
@@ -47,21 +62,46 @@ class Upstream(asyncio.Protocol):
         """Whether the connection is being made."""
         return self._connecting is not None
 
-    def connect(self, host: str, port: int, timeout_s: float) -> None:
-        """Begin to connect."""
-        self._connecting = asyncio.get_running_loop().create_task(self._connect(host, port, timeout_s))
+    def connect(self, host: str, port: int, timeout_s: float, kept_at: str = "") -> None:
+        """Begin to connect; first to the UNIX socket `kept_at`, where the part `streams` stands between."""
+        made = self._connect(host, port, timeout_s, kept_at)
+        self._connecting = asyncio.get_running_loop().create_task(made)
         self._user.apply_flow()
 
-    async def _connect(self, host: str, port: int, timeout_s: float) -> None:
+    def adopt(self, connection: socket.socket) -> None:
+        """Go on with a connection that another process has made."""
+        made = asyncio.get_running_loop().create_connection(lambda: self, sock=connection)
+        self._connecting = asyncio.get_running_loop().create_task(_only(made))
+
+    def connect_to_server(self, settings: Settings) -> None:
+        """Begin to connect to the XMPP server, through the part `streams` where there is one."""
+        xmpp, streams = settings.xmpp, settings.streams
+        kept_at = streams.socket if streams.enabled else ""
+        self.connect(xmpp.server, xmpp.c2s_port, settings.limits.handshake_timeout_s / 2, kept_at)
+
+    async def _connect(self, host: str, port: int, timeout_s: float, kept_at: str) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout_s):
-                await loop.create_connection(lambda: self, host, port)
+                if not (kept_at and await self._connect_kept(kept_at)):
+                    await loop.create_connection(lambda: self, host, port)
         except OSError as error:  # TimeoutError is one
             if self._connecting is not None:
                 self._connecting = None
                 self._user.apply_flow()
                 self._user.upstream_failed(error)
+
+    async def _connect_kept(self, path: str) -> bool:
+        """Whether it is there: without it, people meet all the same."""
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: self, path)
+        except OSError as error:
+            if path not in _missing:
+                _missing.add(path)
+                log.warning("guests' streams are not kept", reason=error.strerror or str(error), socket=path)
+            return False
+        _missing.discard(path)
+        return True
 
     def write(self, data: bytes) -> None:
         """Send bytes, as long as there is a connection."""

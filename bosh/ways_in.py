@@ -11,9 +11,9 @@ from xml.sax.saxutils import quoteattr
 
 import aiohttp
 
-from bosh.connection import WEBSOCKET
 from bosh.host_meta import BOSH_RELATION, WEBSOCKET_RELATION
 from bosh.http_bind import PATH as BOSH
+from bosh.websocket_handshake import PATH as WEBSOCKET
 from carillon.check.words import why
 from carillon.settings import Settings
 

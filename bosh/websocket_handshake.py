@@ -7,8 +7,23 @@ import binascii
 import hashlib
 
 from bosh.http import HttpError, Request, status_line
+from carillon.settings import Settings
 
+MOVABLE = "follows=see-other-uri"
+"""The query of a client that goes where `see-other-uri` says (RFC 7395 §3.6.1) and resumes its stream there.
+Of the others some do half of it: lib-jitsi-meet begins a new stream there, and its rooms are lost."""
+PATH = "/xmpp-websocket"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def websocket_url(settings: Settings) -> str:
+    """Where people find XMPP over WebSocket."""
+    return f"ws{settings.front.public_url.rstrip('/').removeprefix('http')}{PATH}"
+
+
+def movable_url(settings: Settings) -> str:
+    """The same for clients that go on where they are told to (MOVABLE)."""
+    return f"{websocket_url(settings)}?{MOVABLE}"
 
 
 def check_upgrade(request: Request) -> str:

@@ -72,8 +72,7 @@ class XmppBosh:
 
     def connect(self, domain: str) -> None:
         """Connect to the XMPP server: it serves all our domains."""
-        xmpp = self._settings.xmpp
-        self._upstream.connect(xmpp.server, xmpp.c2s_port, self._settings.limits.handshake_timeout_s / 2)
+        self._upstream.connect_to_server(self._settings)
 
     def send_upstream(self, data: bytes) -> None:
         """Queue bytes for the server."""

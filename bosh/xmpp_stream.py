@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
 from bosh.framed_message import parse_message, top_tag
 from bosh.restricted_xml import XmlError
 from bosh.server_stream import (
     PENDING_BYTES,
-    STREAM_ERRORS,
-    STREAMS,
     ServerConnection,
     ServerStream,
     StreamRefused,
+    stream_error,
 )
 from bosh.stanza_framer import Stanza, StreamHeader
 from carillon.settings import LimitSettings
 
 FRAMING = "urn:ietf:params:xml:ns:xmpp-framing"
+STREAM_MANAGEMENT = "urn:xmpp:sm:"
 CLOSE = b"<close xmlns='%s'/>" % FRAMING.encode()
 
 
@@ -38,6 +38,8 @@ class State(Enum):
     OPEN = auto()
     CLIENT_CLOSING = auto()
     """the client said `<close/>`, the server's rest is still delivered"""
+    MOVED = auto()
+    """we said `<close/>` with another place; what the client has sent before it heard that still passes"""
     SERVER_CLOSING = auto()
     """we said `<close/>`, the client's is awaited"""
     CLOSED = auto()
@@ -70,6 +72,7 @@ class XmppStream:
         "_pending",
         "_pending_bytes",
         "_server",
+        "resumable",
         "state",
     )
 
@@ -84,6 +87,8 @@ class XmppStream:
         self._server = ServerStream(output, self, domains, limits)
         self._pending: list[bytes] = []
         self._pending_bytes = 0
+        self.resumable = False
+        """Whether the client may go on with its stream on another connection (XEP-0198)."""
         self.state = State.WAITING
 
     @property
@@ -104,7 +109,7 @@ class XmppStream:
             stanza = parse_message(message, self._limits)
             if stanza.namespace == FRAMING:
                 self._framing(stanza)
-            elif self.state is State.OPEN:
+            elif self.state in (State.OPEN, State.MOVED):
                 self._server.send(stanza)
             elif self.state is State.WAITING:
                 raise StreamRefused("bad-format", "the first message must be <open/>")
@@ -134,7 +139,7 @@ class XmppStream:
             self._output.send_client(_open_message(self._new_id(), ""))
             self._output.send_client(CLOSE)
             self._end()
-        elif self.state is State.SERVER_CLOSING:
+        elif self.state in (State.SERVER_CLOSING, State.MOVED):
             self._end()
         else:
             self.state = State.CLIENT_CLOSING
@@ -176,8 +181,13 @@ class XmppStream:
             self.receive_message(message)
 
     def stream_element(self, element: Stanza) -> None:
-        """Pass it on."""
-        self._output.send_client(element.data)
+        """Pass it on. Who is told to come elsewhere gets it there, as it is not acknowledged."""
+        if element.namespace.startswith(STREAM_MANAGEMENT):
+            self.resumable |= element.name == "resumed" or (
+                element.name == "enabled" and b" resume=" in element.data
+            )
+        if self.state is not State.MOVED:
+            self._output.send_client(element.data)
 
     def stream_ended(self) -> None:
         """Close, or answer `<close/>`: who said it first begins the WebSocket's closing handshake too."""
@@ -185,6 +195,8 @@ class XmppStream:
             self._output.send_client(CLOSE)
             self.state = State.CLOSED
             self._server.close()
+        elif self.state is State.MOVED:
+            self._end()
         else:
             self._close_first()
 
@@ -194,21 +206,26 @@ class XmppStream:
 
     # both
 
+    def move(self, uri: str) -> None:
+        """Tell the client to go on at another place (RFC 7395 §3.6.1). The server's stream is not ended."""
+        if self.state is State.OPEN:
+            self._output.send_client(f"<close xmlns='{FRAMING}' see-other-uri={quoteattr(uri)}/>".encode())
+            self.state = State.MOVED
+            self._output.closing()
+
     def time_out(self) -> None:
         """Nobody has logged in for too long."""
         self._fail("connection-timeout", "no login in time")
 
     def _fail(self, condition: str, text: str) -> None:
         """Send a stream error and close (RFC 7395 §3.5); the one place where refusals become XML."""
+        if self.state is State.MOVED:
+            self._end()
         if self.state in (State.SERVER_CLOSING, State.CLOSED):
             return
         if self.state in (State.WAITING, State.OPENING):
             self._output.send_client(_open_message(self._new_id(), min(self._domains, key=len, default="")))
-        error = (
-            f"<stream:error xmlns:stream='{STREAMS}'><{condition} xmlns='{STREAM_ERRORS}'/>"
-            f"<text xmlns='{STREAM_ERRORS}' xml:lang='en'>{escape(text)}</text></stream:error>"
-        )
-        self._output.send_client(error.encode())
+        self._output.send_client(stream_error(condition, text))
         self._output.refused(condition, text)
         self._close_first()
 

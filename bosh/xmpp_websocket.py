@@ -24,6 +24,7 @@ from bosh.websocket_frame import (
     close_frame,
     frame,
 )
+from bosh.websocket_handshake import movable_url
 from bosh.xmpp_stream import XmppStream
 
 PING_INTERVAL_S = 25.0
@@ -39,9 +40,16 @@ class XmppWebSocket(JoinedConnection):
     """Implements StreamOutput. What one read causes leaves in one write per side."""
 
     def __init__(
-        self, context: Context, transport: asyncio.Transport, source: str, lost: Callable[[], None]
+        self,
+        context: Context,
+        transport: asyncio.Transport,
+        source: str,
+        lost: Callable[[], None],
+        follows: bool = False,
     ) -> None:
+        """`follows`: the client has said that it goes where it is sent (MOVABLE)."""
         super().__init__(transport, lost)
+        self._follows = follows
         self._context = context
         self._source = source
         settings = context.settings
@@ -101,10 +109,7 @@ class XmppWebSocket(JoinedConnection):
 
     def connect(self, domain: str) -> None:
         """Connect to the XMPP server: it serves all our domains."""
-        xmpp = self._context.settings.xmpp
-        self.upstream.connect(
-            xmpp.server, xmpp.c2s_port, self._context.settings.limits.handshake_timeout_s / 2
-        )
+        self.upstream.connect_to_server(self._context.settings)
 
     def send_client(self, message: bytes) -> None:
         """Queue one message."""
@@ -185,8 +190,20 @@ class XmppWebSocket(JoinedConnection):
         self.close_upstream()
         self._over = True
 
+    @property
+    def movable(self) -> bool:
+        """Whether the client comes on another connection when it is told, and loses nothing."""
+        return self._follows and self._stream.resumable
+
+    def move(self) -> None:
+        """Have the client come on another connection."""
+        if self.movable and not self._over:
+            self._stream.move(movable_url(self._context.settings))
+            self._flush()
+
     def shut_down(self) -> None:
         """The front stops; the server keeps a session with XEP-0198 because the stream is not ended."""
+        self.move()
         self._close_websocket(CloseCode.GOING_AWAY, "the server is restarting")
         close_soon(self.client)
 

@@ -99,8 +99,8 @@ async def connect() -> AsyncIterator[Connect]:
     """Opens WebSockets to a front."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
 
-        async def connect(front: Front) -> XmppClient:
-            url = f"ws://127.0.0.1:{front.port}/xmpp-websocket"
+        async def connect(front: Front, query: str = "") -> XmppClient:
+            url = f"ws://127.0.0.1:{front.port}/xmpp-websocket{query}"
             socket = await session.ws_connect(url, protocols=["xmpp"])
             assert socket.protocol == "xmpp"
             return XmppClient(socket)

@@ -9,7 +9,8 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Protocol
 
 import aiohttp
 
@@ -103,7 +104,13 @@ class XmppClient:
         await self.receive(f"{number}.*type=.result|type=.result.*{number}")
 
 
-Connect = Callable[[Front], Awaitable[XmppClient]]
+class Connect(Protocol):
+    """Opens WebSockets."""
+
+    async def __call__(self, front: Front, query: str = "") -> XmppClient:
+        """Open one; `query` follows the path, with its question mark."""
+
+
 """Opens a WebSocket to a front."""
 
 

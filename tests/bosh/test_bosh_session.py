@@ -123,7 +123,7 @@ def test_domains_that_are_not_served_end_without_a_connection(domain: str, expec
 def test_a_server_out_of_reach_ends_the_session_at_once() -> None:
     bench = Bench()
     bench.session.not_connected(bench.now)
-    assert ended(bench.creation) == "remote-connection-failed" and bench.session.state is State.GONE
+    assert ended(bench.creation) == "remote-stream-error" and bench.session.state is State.GONE
 
 
 def test_what_the_server_sends_answers_the_waiting_request() -> None:

@@ -64,14 +64,14 @@ def test_a_server_that_sends_bad_xml_is_cut(data: bytes) -> None:
     bench = logged_in()
     waiting = bench.post()
     bench.serve(data)
-    assert ended(waiting) == "remote-connection-failed"
+    assert ended(waiting) == "remote-stream-error"
 
 
 def test_a_server_that_is_lost_is_told_to_all_that_wait() -> None:
     bench = logged_in(hold=2)
     waiting = bench.post(), bench.post()
     bench.session.lost(bench.now)
-    assert [ended(one) for one in waiting] == ["remote-connection-failed"] * 2
+    assert [ended(one) for one in waiting] == ["remote-stream-error"] * 2
 
 
 def test_guessing_passwords_is_cut_with_the_last_answer() -> None:

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from bosh.main import Front
+from bosh.websocket_handshake import MOVABLE
 from carillon.certificate import make_self_signed
 from carillon.control import ask
 from carillon.settings import Settings
@@ -90,7 +91,7 @@ async def test_a_new_address_is_told_at_once(prosody: Settings, start_front: Sta
         session.get(f"http://127.0.0.1:{front.port}/carillon.json") as response,
     ):
         about = await response.json()
-    assert (about["websocket"], about["p2p"]) == ("ws://other.example/xmpp-websocket", False)
+    assert (about["websocket"], about["p2p"]) == (f"ws://other.example/xmpp-websocket?{MOVABLE}", False)
 
 
 async def test_bosh_sessions_take_other_terms_from_the_next_on(

@@ -13,6 +13,7 @@ from lxml import etree
 
 from bosh.http import Request, Response
 from bosh.pages import Site
+from bosh.websocket_handshake import MOVABLE
 from carillon.settings import Settings
 
 INDEX = b"<!doctype html><title>meeting</title>" + b" " * 500
@@ -113,7 +114,7 @@ def test_a_page_that_is_not_built_says_what_to_do(settings: Settings, tmp_path: 
 def test_carillon_json_tells_a_page_where_everything_is(site: Site, settings: Settings) -> None:
     about = json.loads(get(site, "/carillon.json").body)
     assert set(about) == {"domain", "guest_domain", "muc", "focus", "websocket", "bosh", "p2p", "version"}
-    assert about["websocket"] == f"ws://127.0.0.1:{settings.front.port}/xmpp-websocket"
+    assert about["websocket"] == f"ws://127.0.0.1:{settings.front.port}/xmpp-websocket?{MOVABLE}"
     assert about["bosh"] == f"http://127.0.0.1:{settings.front.port}/http-bind"
     assert about["guest_domain"] == "guest.localhost"
     assert about["p2p"] is True

@@ -187,7 +187,7 @@ async def test_a_server_that_is_away_is_a_condition(
     nobody = replace(settings.xmpp, c2s_port=free_port())
     front = await start_front(replace(settings, xmpp=nobody))
     answer = await new_client(front).create(settings.xmpp.domain)
-    assert condition(answer) == "remote-connection-failed"
+    assert condition(answer) == "remote-stream-error"
 
 
 async def test_a_front_that_stops_says_so(

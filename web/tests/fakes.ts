@@ -18,6 +18,9 @@ type Answer = (to: string, payload: Element) => Element | Promise<Element>;
 export class FakeLink implements Link {
     readonly jid = 'me@guest.example/r';
     onLost = () => {};
+    onAway: (away: boolean) => void = () => {};
+    away = false;
+    renewable = false;
     closed = false;
     readonly sent: Element[] = [];
     readonly requests: [to: string, payload: Element][] = [];
@@ -58,6 +61,10 @@ export class FakeLink implements Link {
     /** The presences that we sent to our own nick. */
     get presences(): Element[] {
         return this.sent.filter((element) => element.localName === 'presence');
+    }
+
+    renew(): boolean {
+        return this.renewable;
     }
 
     close(): void {

@@ -83,18 +83,36 @@ describe('a restart', () => {
         expect(ask).toHaveBeenCalledTimes(1);
     });
 
-    it('is asked for again at the next failure', () => {
+    it('is asked for at once when an interruption becomes a failure', () => {
+        restarts.state('disconnected');
         restarts.state('failed');
-        restarts.state('connected');
+        expect(ask).toHaveBeenCalledTimes(1);
+    });
+
+    it('gives a relay that has died a moment to come back, and is given up sooner', async () => {
         restarts.state('failed');
-        expect(ask).toHaveBeenCalledTimes(2);
+        await vi.advanceTimersByTimeAsync(1900);
+        expect(ask).not.toHaveBeenCalled();
+        await vi.advanceTimersByTimeAsync(200);
+        expect(ask).toHaveBeenCalledTimes(1);
+        await vi.advanceTimersByTimeAsync(4000);
+        expect(giveUp).toHaveBeenCalledTimes(1);
+    });
+
+    it('is asked for again at the next failure', async () => {
+        for (let failure = 1; failure <= 2; failure++) {
+            restarts.state('failed');
+            await vi.advanceTimersByTimeAsync(2000);
+            expect(ask).toHaveBeenCalledTimes(failure);
+            restarts.state('connected');
+        }
     });
 
     it('is given up at once when it is refused', async () => {
         vi.spyOn(console, 'warn').mockImplementationOnce(() => {});
         ask.mockImplementationOnce(() => Promise.reject(new Error('no')));
         restarts.state('failed');
-        await vi.advanceTimersByTimeAsync(0);
+        await vi.advanceTimersByTimeAsync(2000);
         expect(giveUp).toHaveBeenCalledTimes(1);
     });
 });

@@ -76,7 +76,7 @@ describe('the session', () => {
         await world.joinWithSession();
         world.outside.sessions[0]?.events.state('failed');
         expect(world.meeting.problems.list.value).toEqual(['media-interrupted']);
-        await pass();
+        await pass(2000);
         expect(world.actions).toEqual(['session-accept', 'session-info']);
         await pass(9000);
         expect(world.actions).toEqual(['session-accept', 'session-info', 'session-terminate']);

@@ -6,6 +6,7 @@ import { attribute } from '../src/meeting/xml';
 import { stanza } from './stanza';
 
 const ROOM = 'room@conference.example';
+const FOCUS = 'http://jitsi.org/protocol/focus';
 const USER = 'http://jabber.org/protocol/muc#user';
 
 function read(inner: string, attributes = `from='${ROOM}/abcd'`) {
@@ -47,6 +48,23 @@ describe('presence in the room', () => {
             jid: 'a@guest.example/r',
             occupant: { id: 'abcd', name: 'Ann', moderator: true, audioMuted: false, videoMuted: true },
         });
+    });
+
+    it.each([
+        ['down', 'no-bridge'],
+        ['deaf', 'bridge-deaf'],
+        ['draining', 'bridge-draining'],
+        ['full', 'bridge-full'],
+        ['something new', 'no-bridge'],
+    ])('tells why there is no bridge: %s', (word, bridge) => {
+        const properties = `<conference-properties xmlns='${FOCUS}'><property key='bridge-count' value='0'/>
+            <property key='bridge-trouble' value='${word}'/></conference-properties>`;
+        expect(read(`${properties}<bridgeNotAvailable xmlns='${FOCUS}'/>`)).toMatchObject({ bridge });
+        expect(read(properties)).toMatchObject({ bridge: null });
+    });
+
+    it('takes the word of a focus that does not say why there is no bridge', () => {
+        expect(read(`<bridgeNotAvailable xmlns='${FOCUS}'/>`)).toMatchObject({ bridge: 'no-bridge' });
     });
 
     it('understands the older elements, and takes silence for muted', () => {

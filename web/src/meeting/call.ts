@@ -77,6 +77,11 @@ export class Call {
         this.current?.channel?.receive(wanted);
     }
 
+    /** The connection to the server was broken: so is what leads to the bridge on the same way. */
+    renewChannel(): void {
+        this.current?.channel?.renew();
+    }
+
     /** What the browser counts of the session; null = there is none. */
     async statistics(): Promise<RTCStatsReport | null> {
         const session = await this.current?.session;

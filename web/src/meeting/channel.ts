@@ -15,7 +15,8 @@ export interface Wanted {
     onStage: string[];
 }
 
-const RETRY_LIMIT_MS = 60_000;
+const FIRST_RETRY_MS = 300;
+const RETRY_LIMIT_MS = 30_000;
 const MESSAGE_LENGTH = 100_000;
 
 export class BridgeChannel {
@@ -43,6 +44,15 @@ export class BridgeChannel {
     showsScreen(source: string): void {
         this.screen = source;
         if (this.socket?.readyState === WebSocket.OPEN) this.tellScreen(this.socket, source);
+    }
+
+    /** The way to the front has broken, so this is broken too, or soon will be: open it anew, at once. */
+    renew(): void {
+        if (!this.socket || this.closed) return;
+        clearTimeout(this.timer);
+        this.socket.onclose = null;
+        this.socket.close();
+        this.open();
     }
 
     close(): void {
@@ -85,7 +95,7 @@ export class BridgeChannel {
         socket.onmessage = (event) => this.read(event.data as unknown);
         socket.onclose = () => {
             if (this.closed) return;
-            this.timer = setTimeout(() => this.open(), backOff(this.attempts++, 1000, RETRY_LIMIT_MS));
+            this.timer = setTimeout(() => this.open(), backOff(this.attempts++, FIRST_RETRY_MS, RETRY_LIMIT_MS));
         };
     }
 

@@ -38,16 +38,19 @@ export function iceRestartAnswer(offer: Offer, { ufrag, pwd }: Credentials, gene
     );
 }
 
-/** An interruption may pass by itself. */
+/** An interruption may pass by itself; and a relay that has died needs a moment until it is there again. */
 const WAIT_MS = 2_000;
 /** So long may the new way take. */
 const PATIENCE_MS = 6_000;
+/** The same where all ways ended at once, as those by TCP do: then it is not the network that is slow. */
+const SHORT_PATIENCE_MS = 4_000;
 
 /** Watches over one session: asks for a restart when its connection breaks, and gives up when that does not help. */
 export class IceRestarts {
     private timer: ReturnType<typeof setTimeout> | undefined;
     private asked = false;
     private broken = false;
+    private sudden = false;
 
     constructor(
         private readonly ask: () => Promise<unknown>,
@@ -61,12 +64,12 @@ export class IceRestarts {
         if (state === 'connected') {
             clearTimeout(this.timer);
             this.asked = this.broken = false;
-        } else if (state === 'disconnected') {
-            if (!this.broken) this.timer = setTimeout(() => void this.restart(), WAIT_MS);
-            this.broken = true;
-        } else if (state === 'failed') {
-            this.broken = true;
-            void this.restart();
+        } else if (state === 'disconnected' || state === 'failed') {
+            if (!this.broken) {
+                this.broken = true;
+                this.sudden = state === 'failed';
+                this.timer = setTimeout(() => void this.restart(), WAIT_MS);
+            } else if (state === 'failed' && !this.sudden) void this.restart();
         }
     }
 
@@ -82,7 +85,7 @@ export class IceRestarts {
         if (this.asked) return;
         this.asked = true;
         clearTimeout(this.timer);
-        this.timer = setTimeout(this.giveUp, PATIENCE_MS);
+        this.timer = setTimeout(this.giveUp, this.sudden ? SHORT_PATIENCE_MS : PATIENCE_MS);
         try {
             await this.ask();
         } catch (error) {

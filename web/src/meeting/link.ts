@@ -21,14 +21,20 @@ export type StanzaName = 'presence' | 'message' | 'iq';
 /** What the meeting needs of a connection; tests have one without a network. */
 export interface Link {
     readonly jid: string;
-    /** Called once when an established connection is lost. */
+    /** Called once when an established connection is lost for good. */
     onLost: () => void;
+    /** Called when an established connection breaks and is going to be resumed, and when it is. */
+    onAway: (away: boolean) => void;
+    /** Whether it is broken and is going to be resumed: what is sent meanwhile leaves after that. */
+    readonly away: boolean;
     login(): Promise<void>;
     send(stanza: Element): void;
     /** Send an IQ and wait for its result; rejects with a StanzaError. */
     request(to: string, type: 'get' | 'set', payload: Element, timeoutMs?: number): Promise<Element>;
     /** Call `handler` for every stanza of that name (and payload namespace). */
     on(name: StanzaName, namespace: string | null, handler: (stanza: Element) => void): void;
+    /** Nothing answers: leave this connection and resume on another. Whether that can be. */
+    renew(): boolean;
     close(): void;
 }
 

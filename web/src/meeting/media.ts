@@ -81,6 +81,11 @@ export class Media {
         this.call.receive(wanted);
     }
 
+    /** The connection to the server was broken and is there again. */
+    renewChannel(): void {
+        this.call.renewChannel();
+    }
+
     /** Somebody left. */
     forget(id: string): void {
         this.call.forget(id);

@@ -16,7 +16,7 @@ import type { Way } from './p2p_ways';
 import type { Deployment } from './place';
 import type { Departure } from './presence';
 import { ProblemList } from './problem_list';
-import { JOIN_ERRORS, type Problem, REMOVALS, Refusal } from './problems';
+import { BRIDGE_TROUBLES, type BridgeProblem, JOIN_ERRORS, type Problem, REMOVALS, Refusal } from './problems';
 import { Pulse } from './pulse';
 import { Relays } from './relays';
 import { Room, type Said } from './room';
@@ -24,7 +24,11 @@ import { Roster } from './roster';
 import type { Medium } from './streams';
 import { cleanMessage, cleanName } from './text';
 
-export type Phase = 'idle' | 'connecting' | 'joined' | 'reconnecting' | 'ended';
+/** `resuming`: the connection is broken and comes back by itself, media and everything else go on. */
+export type Phase = 'idle' | 'connecting' | 'joined' | 'resuming' | 'reconnecting' | 'ended';
+
+/** A break that is mended sooner is not worth a word. */
+const UNSAID_MS = 1_000;
 
 /** One entry into the room: what goes when the connection goes. */
 interface Visit {
@@ -60,6 +64,7 @@ export class Meeting {
     private lastHere: Date | null = null;
     private retries = 0;
     private timer: ReturnType<typeof setTimeout> | undefined;
+    private awayTimer: ReturnType<typeof setTimeout> | undefined;
 
     constructor(
         private readonly deployment: Deployment,
@@ -160,6 +165,7 @@ export class Meeting {
             await link.login();
             if (this.visit !== visit) return;
             link.onLost = lost;
+            link.onAway = (away) => this.away(visit, away);
             await this.enter(visit);
         } catch (error) {
             if (this.visit !== visit) return;
@@ -167,6 +173,37 @@ export class Meeting {
             else if (error instanceof LoginRefused) this.again(visit, 'guests-refused');
             else if (error instanceof StanzaError) this.again(visit, 'no-focus');
             else lost();
+        }
+    }
+
+    /** Whether the room has let us in and has not let us go. */
+    private get inside(): boolean {
+        return this.phase.value === 'joined' || this.phase.value === 'resuming';
+    }
+
+    /** The connection is broken, or there again: said when it takes a moment. */
+    private away(visit: Visit, away: boolean): void {
+        clearTimeout(this.awayTimer);
+        if (this.visit !== visit) return;
+        if (!away) visit.media?.renewChannel();
+        if (!this.inside) return;
+        if (away) {
+            this.awayTimer = setTimeout(() => {
+                this.phase.value = 'resuming';
+            }, UNSAID_MS);
+        } else {
+            this.phase.value = 'joined';
+        }
+    }
+
+    /** Rejects when we are in the room no more. A connection on which nobody answers is not left with the room. */
+    private async check(link: Link, room: Room): Promise<void> {
+        if (link.away) return;
+        try {
+            await room.ping();
+        } catch (error) {
+            const silent = error instanceof StanzaError && error.condition === 'remote-server-timeout';
+            if (!silent || !link.renew()) throw error;
         }
     }
 
@@ -183,7 +220,7 @@ export class Meeting {
             self: (moderator) => this.entered(visit, moderator),
             refused: (condition) => this.refused(visit, condition),
             removed: (why, reason) => this.removed(visit, why, reason),
-            focus: (here, bridgeMissing) => this.focus(visit, here, bridgeMissing),
+            focus: (here, bridge) => this.focus(visit, here, bridge),
             said: (said) => this.said(said),
             unsaid: () => this.problems.add('chat-refused'),
         });
@@ -195,14 +232,14 @@ export class Meeting {
         if (this.visit !== visit) return;
         // From now on: a room that never lets us in is noticed by the same question.
         visit.pulse = new Pulse(
-            () => room.ping(),
+            () => this.check(link, room),
             () => this.again(visit, 'server-gone'),
         );
     }
 
     private media(visit: Visit, room: Room, relays: Relays): Media {
         const { link } = visit;
-        const joined = computed(() => this.phase.value === 'joined');
+        const joined = computed(() => this.phase.value === 'joined' || this.phase.value === 'resuming');
         const direct = computed(() => this.p2p.value && this.p2pAllowed);
         const sent = (medium: Medium) => this.own.sent(medium);
         const parts = { link, room, relays, roster: this.roster, sent, joined, direct, outside: this.outside };
@@ -234,7 +271,7 @@ export class Meeting {
         const { room } = visit;
         if (this.visit !== visit || !room) return;
         this.moderator.value = moderator;
-        if (this.phase.value === 'joined') return;
+        if (this.inside) return;
         this.retries = 0;
         this.formerIds.add(room.id);
         this.me.value = room.id;
@@ -257,10 +294,10 @@ export class Meeting {
         else this.again(visit, 'server-gone');
     }
 
-    private focus(visit: Visit, here: boolean, bridgeMissing: boolean): void {
+    private focus(visit: Visit, here: boolean, bridge: BridgeProblem | null): void {
         if (this.visit !== visit) return;
-        if (here && bridgeMissing) this.problems.add('no-bridge');
-        else this.problems.remove('no-bridge');
+        this.problems.remove(...Object.values(BRIDGE_TROUBLES));
+        if (here && bridge) this.problems.add(bridge);
         if (here) this.problems.remove('no-focus');
         else void this.recall(visit);
     }
@@ -315,9 +352,10 @@ export class Meeting {
 
     private teardown(): void {
         clearTimeout(this.timer);
+        clearTimeout(this.awayTimer);
         const { visit } = this;
         this.visit = null; // first: whatever is still under way belongs to nobody now
-        if (this.phase.value === 'joined') this.lastHere = new Date();
+        if (this.inside) this.lastHere = new Date();
         visit?.pulse?.stop();
         visit?.media?.close();
         visit?.link.close();

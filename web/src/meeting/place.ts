@@ -52,6 +52,12 @@ export function sameHost(address: string): string {
     return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${pathname}${search}`;
 }
 
+/** Where the front says to go instead (RFC 7395 §3.6.1), if that is on the host that served the page; else `home`. */
+export function otherPlace(uri: string, home: string): string {
+    const { origin } = new URL(home, location.href);
+    return URL.canParse(uri) && new URL(uri).origin === origin ? uri : home;
+}
+
 /** Ask the front what it belongs to. Throws when it does not answer as it should. */
 export async function askDeployment(): Promise<Deployment> {
     const answer = await fetch('/carillon.json', { signal: AbortSignal.timeout(15_000) });

@@ -2,6 +2,7 @@
 
 import { stanzaError } from './link';
 import { NS } from './namespaces';
+import { BRIDGE_TROUBLES, type BridgeProblem } from './problems';
 import { cleanMessage, cleanName } from './text';
 import { attribute, child, children, textOf } from './xml';
 
@@ -21,7 +22,8 @@ export type RoomPresence =
     | { type: 'error'; condition: string }
     /** `reason` is what whoever removed them said of it. */
     | { type: 'gone'; id: string; self: boolean; why: Departure; reason: string }
-    | { type: 'here'; occupant: Occupant; self: boolean; jid: string; bridgeMissing: boolean };
+    /** `bridge` is what the focus says of bridges: a problem, or null. */
+    | { type: 'here'; occupant: Occupant; self: boolean; jid: string; bridge: BridgeProblem | null };
 
 /** A nick that is longer is nobody's endpoint. */
 const ID_LENGTH = 128;
@@ -52,8 +54,15 @@ export function readPresence(stanza: Element, room: string): RoomPresence | null
         videoMuted: muted('v', 'videomuted'),
         screens: Object.fromEntries(sources.filter(isScreen).map(({ name, muted }) => [name, muted])),
     };
-    const bridgeMissing = child(stanza, 'bridgeNotAvailable') !== null;
-    return { type: 'here', occupant, self, jid: attribute(item, 'jid'), bridgeMissing };
+    return { type: 'here', occupant, self, jid: attribute(item, 'jid'), bridge: bridgeProblem(stanza) };
+}
+
+/** Why no bridge takes the conference, as far as the focus says why: Jicofo only says that none does. */
+function bridgeProblem(stanza: Element): BridgeProblem | null {
+    if (!child(stanza, 'bridgeNotAvailable')) return null;
+    const properties = children(child(stanza, 'conference-properties'), 'property');
+    const why = properties.find((property) => attribute(property, 'key') === 'bridge-trouble');
+    return BRIDGE_TROUBLES[why ? attribute(why, 'value') : ''] ?? 'no-bridge';
 }
 
 /** Status codes of XEP-0045 §15.6.2; a technical problem (333) may be told beside 307 and is no kick. */

@@ -17,13 +17,24 @@ export type Problem =
     | 'refused'
     | 'kicked'
     | 'banned'
-    | 'no-bridge'
+    | BridgeProblem
     | 'media-interrupted'
     | 'media-failed'
     | 'chat-refused'
     | 'screen-failed'
     | 'output-replaced'
     | `${Kind}-${DeviceTrouble}`;
+
+/** Why no bridge carries the meeting's sound and pictures. */
+export type BridgeProblem = 'no-bridge' | 'bridge-deaf' | 'bridge-draining' | 'bridge-full';
+
+/** The same by the word of the focus's presence. */
+export const BRIDGE_TROUBLES: Readonly<Record<string, BridgeProblem>> = {
+    down: 'no-bridge',
+    deaf: 'bridge-deaf',
+    draining: 'bridge-draining',
+    full: 'bridge-full',
+};
 
 /** A problem after which trying again by itself is of no use: the page says so and waits for its user. */
 export class Refusal extends Error {

@@ -4,6 +4,7 @@ import { capsVersion, discoAnswer, NODE } from './caps';
 import { asks, type Link, refuse, reply, StanzaError } from './link';
 import { NS } from './namespaces';
 import { type Departure, type Occupant, type RoomPresence, readPresence } from './presence';
+import type { BridgeProblem } from './problems';
 import { cleanMessage, cleanName } from './text';
 import { attribute, child, textOf, x } from './xml';
 
@@ -24,8 +25,8 @@ export interface RoomEvents {
     refused(condition: string): void;
     /** We were in and are out; `reason` is in somebody's words, or "". */
     removed(why: Departure, reason: string): void;
-    /** The focus came or went; `bridgeMissing` = it has no bridge for us. */
-    focus(here: boolean, bridgeMissing: boolean): void;
+    /** The focus came or went; `bridge` says why it has no bridge for us. */
+    focus(here: boolean, bridge: BridgeProblem | null): void;
     said(said: Said): void;
     /** What we said was refused. */
     unsaid(): void;
@@ -213,13 +214,13 @@ export class Room {
         } else if (id === FOCUS_NICK) {
             if (!this.focusHere) return;
             this.focusHere = false;
-            this.events.focus(false, false);
+            this.events.focus(false, null);
         } else {
             this.events.left(id);
         }
     }
 
-    private here({ occupant, self, jid, bridgeMissing }: RoomPresence & { type: 'here' }): void {
+    private here({ occupant, self, jid, bridge }: RoomPresence & { type: 'here' }): void {
         if (self || occupant.id === this.own) {
             this.own = occupant.id; // a server may give another nick than we asked for (status 210)
             this.joined = true;
@@ -227,7 +228,7 @@ export class Room {
             this.events.self(occupant.moderator);
         } else if (occupant.id === FOCUS_NICK) {
             this.focusHere = jid.split('/')[0] === this.focusJid;
-            if (this.focusHere) this.events.focus(true, bridgeMissing);
+            if (this.focusHere) this.events.focus(true, bridge);
         } else {
             this.events.occupant(occupant);
         }

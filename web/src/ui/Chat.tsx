@@ -45,7 +45,7 @@ export function Chat({ meeting, close }: { meeting: Meeting; close: () => void }
                 <label>
                     {t('chat.message')} <input name="text" maxLength={4000} autoComplete="off" data-first />
                 </label>
-                <button type="submit" disabled={meeting.phase.value !== 'joined'}>
+                <button type="submit" disabled={!['joined', 'resuming'].includes(meeting.phase.value)}>
                     {t('chat.send')}
                 </button>
             </form>

@@ -40,6 +40,14 @@ function Ended({ meeting, again }: { meeting: Meeting; again: () => void }) {
     );
 }
 
+/** What there is to wait for. */
+const WAITING = {
+    idle: 'joining.first',
+    connecting: 'joining.first',
+    resuming: 'resuming',
+    reconnecting: 'joining.again',
+} as const;
+
 /** What is in the way, above the pictures. */
 function Notices({ meeting, soundBlocked, hear }: { meeting: Meeting; soundBlocked: boolean; hear: () => void }) {
     const phase = meeting.phase.value;
@@ -56,9 +64,9 @@ function Notices({ meeting, soundBlocked, hear }: { meeting: Meeting; soundBlock
                     </button>
                 </div>
             )}
-            {phase !== 'joined' && (
+            {phase !== 'joined' && phase !== 'ended' && (
                 <p role="status" class="status">
-                    {t(phase === 'reconnecting' ? 'joining.again' : 'joining.first')}
+                    {t(WAITING[phase])}
                 </p>
             )}
         </div>

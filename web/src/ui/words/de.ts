@@ -20,6 +20,12 @@ export const de: Words = {
     'problem.banned': 'Sie sind aus diesem Raum verbannt. Fragen Sie nach, wenn das ein Versehen ist.',
     'problem.no-bridge':
         'Der Medienserver antwortet gerade nicht: Sie bleiben im Raum, Ton und Bild kommen, wenn er zurück ist.',
+    'problem.bridge-deaf':
+        'Durch den Medienserver kommen gerade weder Ton noch Bild: Sie bleiben im Raum, beides kommt von selbst wieder.',
+    'problem.bridge-draining':
+        'Der Medienserver wird neu gestartet: Sie bleiben im Raum, Ton und Bild kommen gleich.',
+    'problem.bridge-full':
+        'Der Medienserver ist voll: Sie bleiben im Raum, Ton und Bild kommen, sobald wieder Platz ist.',
     'problem.media-interrupted':
         'Ton und Bild sind unterbrochen. Die Seite holt sie zurück; Sie bleiben im Raum.',
     'problem.media-failed':
@@ -85,6 +91,7 @@ export const de: Words = {
     'ended.other-room': 'Anderer Raum',
     'joining.first': 'Beitritt läuft …',
     'joining.again': 'Erneuter Beitritt läuft …',
+    resuming: 'Verbindung wird wiederhergestellt …',
 
     'controls.bar': 'Steuerung des Meetings',
     'controls.mute': 'Mikrofon aus',

@@ -21,6 +21,12 @@ export const en = {
     'problem.banned': 'You are banned from this room. Ask its owner if that is a mistake.',
     'problem.no-bridge':
         'The media server does not answer just now: you stay in the room, sound and pictures come when it is back.',
+    'problem.bridge-deaf':
+        'No sound or pictures get through the media server just now: you stay in the room, and they come back by themselves.',
+    'problem.bridge-draining':
+        'The media server is being restarted: you stay in the room, sound and pictures come in a moment.',
+    'problem.bridge-full':
+        'The media server is full: you stay in the room, sound and pictures come when there is place again.',
     'problem.media-interrupted':
         'Sound and pictures are interrupted. The page is getting them back; you stay in the room.',
     'problem.media-failed':
@@ -87,6 +93,7 @@ export const en = {
     'ended.other-room': 'Another room',
     'joining.first': 'Joining…',
     'joining.again': 'Joining again…',
+    resuming: 'Reconnecting…',
 
     // The bar below.
     'controls.bar': 'Meeting controls',
