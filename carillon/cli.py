@@ -19,7 +19,7 @@ from carillon.command_line import EXIT_CONFIGURATION, CommandError, add_configur
 from carillon.credentials import issue
 from carillon.layout import bracketed
 from carillon.part import PARTS, Part
-from carillon.settings import Settings, SettingsError, read_secret
+from carillon.settings import FIRST_BRIDGE, Settings, SettingsError, read_secret
 
 MAX_NAME_BYTES = 480
 """Of a name in credentials: with expiry and colon it must stay below the 513 bytes of a STUN USERNAME."""
@@ -99,13 +99,15 @@ def manual() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     describe(
         parser,
-        """Run the component, the bridge, the relay and the front from one configuration, each as a process
-        of its own, and start again what dies.
+        """Run the link, the component, the bridge, the relay and the front from one configuration, each as a
+        process of its own, and start again what dies.
 
         SIGHUP has them read configuration and certificates again. SIGTERM ends them in order.""",
         "carillon run --config /etc/carillon/carillon.toml",
     )
     add_configuration(parser)
+    # What `carillon upgrade` has a new version do before anything is replaced: see carillon.upgrading.
+    parser.add_argument("--rehearse", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=_run)
 
 
@@ -116,6 +118,18 @@ def _add_part(name: str, parser: argparse.ArgumentParser) -> None:
         of yours. It takes the same configuration as `carillon run` and reads what concerns it.""",
         f"carillon {name} --config /etc/carillon/carillon.toml",
     )
+    parser.add_argument(
+        "--take-over",
+        action="store_true",
+        help="take over the work of the process that runs now, if one does; it ends then",
+    )
+    if name == "bridge":
+        parser.add_argument(
+            "--name",
+            metavar="NAME",
+            default=FIRST_BRIDGE,
+            help="run the bridge of [bridges.NAME] instead of that of [bridge]",
+        )
     add_configuration(parser)
     parser.set_defaults(run=_part, part=name)
 
@@ -150,7 +164,9 @@ _COMMANDS = {
     "participants": _Command(
         "show who is in a meeting, mute or remove somebody", _of_module("meetings.participants")
     ),
+    "journal": _Command("show and check what outlives the component", _of_module("journal.command")),
     "snippet": _Command("print what to paste into the configuration of others", _of_module("snippet")),
+    "upgrade": _Command("replace the running parts by a newer version", _of_module("upgrade")),
     "health": _Command("ask the running parts whether they work", _of_module("health")),
     "man": _Command("print the manual pages", _of_module("man")),
     "credentials": _Command("issue credentials of the TURN relay", _add_credentials),
@@ -164,12 +180,27 @@ def _part(options: argparse.Namespace) -> int:
         made: Part = importlib.import_module(PARTS[name].module).make(settings)
         return made
 
-    return part_process.run(make, name, partial(settings_of, options))
+    load = partial(_settings_of_part, options)
+    return part_process.run(make, name, load, take_over=options.take_over)
+
+
+def _settings_of_part(options: argparse.Namespace) -> Settings:
+    settings = settings_of(options)
+    if options.part != "bridge":
+        return settings
+    try:
+        return settings.as_bridge(options.name)
+    except KeyError:
+        known = ", ".join(settings.all_bridges)
+        raise SettingsError(f"--name {options.name}: no such bridge; there are {known}") from None
 
 
 def _run(options: argparse.Namespace) -> int:
     run = importlib.import_module("carillon.run")
     load = partial(settings_of, options)
+    if options.rehearse:
+        rehearsed: int = run.rehearse(load)
+        return rehearsed
     status: int = asyncio.run(run.run_parts(load, options.config, tuple(options.overrides)))
     return status
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import stat
-import struct
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import prometheus_client
 from aiohttp import web
 
 from carillon import __version__
+from carillon.handover import peer_of
 from carillon.unreadable import reason
 
 MAX_SOCKET_PATH = 107
@@ -22,7 +23,8 @@ MAX_SOCKET_PATH = 107
 MAX_REQUEST_BYTES = 65536
 """No control request is larger."""
 
-_PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+
+TASKS = prometheus_client.Gauge("process_asyncio_tasks", "Tasks of the event loop.")
 
 
 class ControlError(Exception):
@@ -37,7 +39,9 @@ class Control:
     ) -> None:
         self._path = Path(path)
         self._trouble = trouble
-        self._listens = False
+        self._site: web.SockSite | None = None
+        self.listener: socket.socket | None = None
+        """What listens at the path; it is never closed by what answers on a duplicate of it."""
         app = web.Application(client_max_size=MAX_REQUEST_BYTES)
         app.add_routes(
             [
@@ -49,32 +53,61 @@ class Control:
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
 
-    async def start(self) -> None:
-        """Listen. Raises ControlError."""
-        listener = _listen(self._path)
-        self._listens = True
+    async def start(self, adopted: socket.socket | None = None) -> None:
+        """Listen, with a socket that listens at the path already when there is one. Raises ControlError."""
+        self.listener = adopted or listen(self._path)
         await self._runner.setup()
-        await web.SockSite(self._runner, listener).start()
+        await self.resume()
+
+    async def pause(self) -> None:
+        """Take no connection any more; those that come wait in the socket."""
+        if self._site is not None:
+            await self._site.stop()
+            self._site = None
+
+    async def resume(self) -> None:
+        """Take connections. The kernel names this process as the one that listens from now on."""
+        if self.listener is not None:
+            self._site = web.SockSite(self._runner, self.listener.dup())
+            await self._site.start()
+
+    def release(self) -> None:
+        """The socket is another process's now: `stop` leaves its file."""
+        if self.listener is not None:
+            self.listener.close()
+            self.listener = None
 
     async def stop(self) -> None:
-        """Close the socket and remove it."""
+        """Close the socket and remove it; idempotent."""
         await self._runner.cleanup()
-        if self._listens:
+        if self.listener is not None:
             self._path.unlink(missing_ok=True)
+            self.release()
 
     async def _health(self, _request: web.Request) -> web.Response:
         trouble = self._trouble()
         return web.Response(status=503 if trouble else 200, text=trouble or "ok")
 
     async def _version(self, _request: web.Request) -> web.Response:
-        return web.json_response({"name": "carillon", "version": __version__})
+        return web.json_response({"name": "carillon", "version": __version__, "pid": os.getpid()})
 
     async def _metrics(self, _request: web.Request) -> web.Response:
+        TASKS.set(len(asyncio.all_tasks()))
         body = prometheus_client.generate_latest()
         return web.Response(body=body, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST})
 
 
-def _listen(path: Path) -> socket.socket:
+def adopt(descriptor: int | None) -> socket.socket | None:
+    """The listening socket of this number, left open by what this process was before execve(2)."""
+    if descriptor is None:
+        return None
+    adopted = socket.socket(fileno=descriptor)
+    adopted.set_inheritable(False)
+    adopted.setblocking(False)
+    return adopted
+
+
+def listen(path: Path) -> socket.socket:
     """A listening UNIX socket of mode 0600; one that a dead process left behind is replaced."""
     if len(os.fsencode(path)) > MAX_SOCKET_PATH:
         raise ControlError(
@@ -124,9 +157,7 @@ def listening_pid(path: str) -> int | None:
             probe.connect(path)
         except OSError:
             return None
-        credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-    pid: int = _PEER_CREDENTIALS.unpack(credentials)[0]
-    return pid or None  # 0: a process that this one cannot see
+        return peer_of(probe).pid or None  # 0: a process that this one cannot see
 
 
 async def ask(

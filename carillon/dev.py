@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,17 +17,19 @@ import structlog
 
 from carillon import certificate, endpoints, layout, log
 from carillon.command_line import CommandError, add_overrides, describe
-from carillon.control import MAX_SOCKET_PATH
+from carillon.control import MAX_SOCKET_PATH, Control
 from carillon.ejabberd import Ejabberd
 from carillon.files import write_private
 from carillon.layout import LOOPBACK, Options
-from carillon.part import PARTS
-from carillon.part_program import part_argv, part_program
+from carillon.part import parts_of
+from carillon.part_program import command, part_argv, part_program, this_program
 from carillon.prosody import Prosody
 from carillon.run import run_until_signalled
-from carillon.settings import Settings, SettingsError
+from carillon.settings import Settings, SettingsError, override_values
 from carillon.settings.environment import variables
+from carillon.settings.source import is_bridge
 from carillon.supervisor import Supervisor
+from carillon.upgrading import Upgrading
 from carillon.xmpp_server import XmppServer
 
 logger = structlog.get_logger()
@@ -133,7 +135,9 @@ def run(options: Options, argv: Argv = part_argv) -> int:
 def _run(options: Options, argv: Argv) -> int:
     directory = options.directory
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _lock(directory), _sockets(directory) as sockets:
+    named = override_values(options.overrides)
+    bridges = [section.partition(".")[2] for section in named if is_bridge(section)]
+    with _lock(directory), _sockets(directory, bridges) as sockets:
         (directory / ENDPOINTS).unlink(missing_ok=True)  # left by one that was killed
         settings = _prepare(options, sockets)
         log.set_up(settings.log, "dev")
@@ -175,7 +179,10 @@ def _prepare(options: Options, sockets: Path) -> Settings:
 async def _supervise(options: Options, settings: Settings, server: XmppServer, argv: Argv) -> int:
     file = options.directory / ENDPOINTS
     xmpp = server.program()
-    parts = [part_program(name, settings, argv(name, settings.path), after=(xmpp.name,)) for name in PARTS]
+    parts = [
+        part_program(name, settings, argv(name, settings.path), after=(xmpp.name,))
+        for name in parts_of(settings)
+    ]
     announced = False
 
     def ready(pids: dict[str, int]) -> None:
@@ -185,10 +192,14 @@ async def _supervise(options: Options, settings: Settings, server: XmppServer, a
             _announce(options, settings)
             announced = True
 
+    supervisor = Supervisor([xmpp, *parts], ready, drain_s=settings.operation.drain_s)
+    upgrading = Upgrading(lambda: settings, supervisor, this_program(), command("run", settings.path))
+    control = Control(settings.operation.control, lambda: None, upgrading.routes())
     try:
-        supervisor = Supervisor([xmpp, *parts], ready, drain_s=settings.operation.drain_s)
+        await control.start()
         await run_until_signalled(supervisor)
     finally:
+        await control.stop()
         file.unlink(missing_ok=True)
     return 0
 
@@ -232,10 +243,14 @@ def _lock(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _sockets(directory: Path) -> Iterator[Path]:
-    """A directory for the control sockets: `run` in `directory`, or a short one if that path is too long."""
+def _sockets(directory: Path, bridges: Iterable[str]) -> Iterator[Path]:
+    """A directory for the control sockets: `run` in `directory`, or a short one if that path is too long.
+
+    `bridges` are the names of further bridges.
+    """
     own = directory / "run"
-    if len(os.fsencode(own)) + LONGEST_SOCKET_NAME <= MAX_SOCKET_PATH:
+    longest = max([LONGEST_SOCKET_NAME, *(len(f"/bridge-{name}.sock") for name in bridges)])
+    if len(os.fsencode(own)) + longest <= MAX_SOCKET_PATH:
         yield own
         return
     short = Path(tempfile.mkdtemp(prefix="carillon-"))

@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from carillon.files import write_private
-from carillon.part import PARTS, control_socket
-from carillon.settings import Settings
+from carillon.part import PARTS, control_socket, further_bridges
+from carillon.settings import BridgeSettings, Settings
 
 
 def write(path: Path, settings: Settings, pids: Mapping[str, int]) -> None:
@@ -19,7 +19,8 @@ def write(path: Path, settings: Settings, pids: Mapping[str, int]) -> None:
 
 def of(settings: Settings, pids: Mapping[str, int]) -> dict[str, object]:
     """The content of the file; `pids` are the process ids by name (xmpp and the parts)."""
-    xmpp, turn, bridge = settings.xmpp, settings.turn, settings.bridge
+    xmpp, turn = settings.xmpp, settings.turn
+    parts = (*PARTS, *further_bridges(settings))
     http, socks5 = settings.front.public_url, settings.socks5
     return {
         "config": str(settings.path),
@@ -43,7 +44,12 @@ def of(settings: Settings, pids: Mapping[str, int]) -> dict[str, object]:
             "secret_file": str(turn.secret_file),
         },
         "socks5": [socks5.advertise[0], socks5.port] if socks5.enabled else None,
-        "bridge": {"rest": f"http://{bridge.rest}", "media": [bridge.advertise[0], bridge.port]},
-        "control": {name: control_socket(name, settings) or None for name in PARTS},
-        "pids": {name: pids.get(name) for name in ("xmpp", *PARTS)},
+        "bridge": _bridge(settings.bridge),
+        "bridges": {name: _bridge(one) for name, one in settings.bridges.items()},
+        "control": {name: control_socket(name, settings) or None for name in parts},
+        "pids": {name: pids.get(name) for name in ("xmpp", *parts)},
     }
+
+
+def _bridge(bridge: BridgeSettings) -> dict[str, object]:
+    return {"rest": f"http://{bridge.rest}", "media": [bridge.advertise[0], bridge.port]}

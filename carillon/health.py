@@ -9,7 +9,7 @@ from pathlib import Path
 
 from carillon.command_line import CommandError, add_configuration, describe, settings_of
 from carillon.control import ControlError, trouble_at
-from carillon.part import PARTS, control_socket
+from carillon.part import PARTS, control_socket, further_bridges
 from carillon.settings import Settings
 
 
@@ -29,11 +29,12 @@ def add_command(parser: argparse.ArgumentParser) -> None:
 
 
 def _health(options: argparse.Namespace) -> int:
-    unknown = [name for name in options.parts if name not in PARTS]
-    if unknown:
-        raise CommandError(f"there is no part {unknown[0]}: they are {', '.join(PARTS)}")
     settings = settings_of(options)
-    parts = options.parts or [name for name in PARTS if Path(control_socket(name, settings)).is_socket()]
+    known = (*PARTS, *further_bridges(settings))
+    unknown = [name for name in options.parts if name not in known]
+    if unknown:
+        raise CommandError(f"there is no part {unknown[0]}: they are {', '.join(known)}")
+    parts = options.parts or [name for name in known if Path(control_socket(name, settings)).is_socket()]
     if not parts:
         raise CommandError("no part runs: none of the control sockets in the configuration is there")
     troubles = asyncio.run(_troubles(parts, settings))

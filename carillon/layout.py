@@ -95,7 +95,8 @@ def _table(options: Options, sockets: Path) -> dict[str, dict[str, object]]:
             "component_port": n + 2,
             "secret_file": "secrets/component",
         },
-        "focus": {"bridge": f"http://{rest}", "control": f"{sockets / 'component.sock'}"},
+        "focus": {"control": f"{sockets / 'component.sock'}"},
+        "link": {"socket": f"{sockets / 'link-xmpp.sock'}", "control": f"{sockets / 'link.sock'}"},
         "bridge": {
             "rest": rest,
             "address": options.address,
@@ -114,7 +115,11 @@ def _table(options: Options, sockets: Path) -> dict[str, dict[str, object]]:
             "control": f"{sockets / 'relay.sock'}",
         },
         "socks5": {"address": options.address, "port": n + 7},
-        "operation": {"drain_s": 0},
+        "streams": {
+            "socket": f"{sockets / 'streams-xmpp.sock'}",
+            "control": f"{sockets / 'streams.sock'}",
+        },
+        "operation": {"drain_s": 0, "control": f"{sockets / 'supervisor.sock'}"},
         "front": {
             "address": options.http_address,
             "port": n,
@@ -127,16 +132,19 @@ def _table(options: Options, sockets: Path) -> dict[str, dict[str, object]]:
 
 def listeners(settings: Settings) -> list[Listener]:
     """Every port of the deployment that must be free (a relayed address may skip one that is not)."""
-    xmpp, bridge, turn, front = settings.xmpp, settings.bridge, settings.turn, settings.front
-    rest_address, rest_port = host_and_port(bridge.rest)
+    xmpp, turn, front = settings.xmpp, settings.turn, settings.front
     tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
     return [
         Listener("the HTTP front", front.address, front.port, tcp),
         Listener("the XMPP server's client port", xmpp.server, xmpp.c2s_port, tcp),
         Listener("the XMPP server's component port", xmpp.server, xmpp.component_port, tcp),
-        Listener("the bridge's REST API", rest_address, rest_port, tcp),
+        *(
+            Listener("the bridge's REST API", *host_and_port(bridge.rest), tcp)
+            for bridge in settings.all_bridges.values()
+        ),
         *(
             Listener("the bridge's media", ip, bridge.port, kind)
+            for bridge in settings.all_bridges.values()
             for ip in bridge.address
             for kind in (udp, tcp)
         ),

@@ -12,9 +12,9 @@ import unicodedata
 from pathlib import Path
 
 from carillon.files import write_private
+from carillon.program import Program
 from carillon.settings import Settings
 from carillon.settings.rules import is_address
-from carillon.supervisor import Program
 from carillon.template import filled_in
 from carillon.xmpp_server import XmppServerError, program_path, quotable, trouble, values_of
 

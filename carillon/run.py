@@ -1,24 +1,34 @@
-"""`carillon run`: every part of one configuration, kept running; and what signals want of a supervisor."""
+"""`carillon run`: every part of one configuration, kept running; and what signals want of a supervisor.
+
+SIGHUP is about the configuration alone: a newer version is taken up when the control API is asked to
+(`carillon upgrade`), which answers how that went, as no signal can.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import importlib
+import json
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import structlog
 
-from carillon import log
-from carillon.control import listening_pid
-from carillon.part import PARTS, control_socket
+from carillon import __version__, log
+from carillon.become import become, let_signals_in, state_before
+from carillon.control import Control, ControlError, adopt, listening_pid
+from carillon.part import PARTS, control_socket, parts_of
 from carillon.part_process import SAME_SIGNAL_S
-from carillon.part_program import part_argv, part_program
+from carillon.part_program import command, part_argv, part_program, this_program
+from carillon.program import Pace, SupervisorError
 from carillon.settings import Settings, SettingsError
 from carillon.settings.live import SUPERVISOR, taken_up
-from carillon.supervisor import Pace, Supervisor, SupervisorError
+from carillon.supervisor import EVERYTHING_ANSWERS, Supervisor
 from carillon.systemd import Systemd
+from carillon.upgrading import Upgrade, UpgradeError, Upgrading
 
 STOPPING = "stops: the parts end what they do"
 
@@ -33,6 +43,15 @@ async def run_parts(load: Callable[[], Settings], config: Path | None, overrides
     return await _Run(load, config, overrides).run()
 
 
+def rehearse(load: Callable[[], Settings]) -> int:
+    """Read the configuration, load every part, start nothing, say who could run: for `upgrading`."""
+    parts = parts_of(load())
+    for name in parts:
+        importlib.import_module(PARTS[name.partition("-")[0]].module)
+    print(json.dumps({"version": __version__, "parts": parts}))
+    return 0
+
+
 class _Run:
     """See `run_parts`."""
 
@@ -42,8 +61,18 @@ class _Run:
         log.set_up(settings.log, SUPERVISOR)
         self._systemd = Systemd(os.environ)
         self._stops = False
-        programs = [part_program(name, settings, part_argv(name, config, overrides)) for name in PARTS]
-        self._supervisor = Supervisor(programs, self._ready, drain_s=settings.operation.drain_s)
+        self._before = state_before(os.environ)
+        self._words = command("run", config, overrides)
+        programs = [
+            part_program(name, settings, part_argv(name, config, overrides)) for name in parts_of(settings)
+        ]
+        adopted: dict[str, Any] = self._before.get("supervisor", {})
+        drain_s = settings.operation.drain_s
+        self._supervisor = Supervisor(programs, self._ready, drain_s=drain_s, adopted=adopted)
+        self._upgrading = Upgrading(
+            lambda: self._settings, self._supervisor, this_program(), self._words, self._become
+        )
+        self._control = Control(settings.operation.control, self._trouble, self._upgrading.routes())
 
     async def run(self) -> int:
         """Until a signal ends it.
@@ -53,11 +82,45 @@ class _Run:
         """
         beat = asyncio.create_task(self._systemd.beat(self._status))
         try:
-            await _be_alone(self._settings)
+            if not self._before:
+                await _be_alone(self._settings)
+            await self._listen()
             await run_until_signalled(self._supervisor, reload=self._reload, stopping=self._stopping)
         finally:
+            await self._control.stop()
             beat.cancel()
         return 0
+
+    async def _listen(self) -> None:
+        """Have the control API. Raises SupervisorError."""
+        if "upgrade" in self._before:
+            self._upgrading.upgrade = Upgrade.completed(self._before["upgrade"])
+        if not self._settings.operation.control:
+            return
+        try:
+            await self._control.start(adopt(self._before.get("control")))
+        except ControlError as error:
+            raise SupervisorError(str(error)) from None
+
+    async def _become(self, program: tuple[str, ...], upgrade: Upgrade) -> NoReturn:
+        """Go on as another version. Raises UpgradeError: this one goes on then."""
+        listener = self._control.listener
+        assert listener is not None  # somebody has asked for the upgrade there
+        state = {
+            "supervisor": self._supervisor.state(),
+            "control": listener.fileno(),
+            "upgrade": upgrade.report(),
+        }
+        logger.info("becomes its new version", version=upgrade.version)
+        kept = [listener.fileno(), *self._supervisor.descriptors()]
+        try:
+            become((*program, *self._words), self._systemd.environment, state, kept)
+        except OSError as error:
+            raise UpgradeError(f"the new version cannot be started: {program[0]}: {error.strerror}") from None
+
+    def _trouble(self) -> str | None:
+        status = self._status()
+        return None if status == EVERYTHING_ANSWERS else status
 
     def _status(self) -> str:
         return STOPPING if self._stops else self._supervisor.status()
@@ -94,7 +157,7 @@ async def _be_alone(settings: Settings) -> None:
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + LAST_WORDS_S
-    for name in PARTS:
+    for name in parts_of(settings):
         path = control_socket(name, settings)
         while path and (pid := listening_pid(path)):
             if loop.time() >= deadline:
@@ -139,6 +202,7 @@ async def run_until_signalled(
     loop.add_signal_handler(signal.SIGTERM, terminate)
     loop.add_signal_handler(signal.SIGINT, interrupt)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
+    let_signals_in()
     await supervisor.run(stop)
 
 

@@ -21,6 +21,8 @@ MAX_STATUS = 200
 STATUS_S = 10.0
 """How often a changed status is told, when no watchdog wants to be fed more often."""
 
+VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
 logger = structlog.get_logger()
 
 
@@ -38,8 +40,9 @@ class Systemd:
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
         """Takes the variables out of `environment`: no child of ours is to speak for us."""
-        self._path = environment.pop("NOTIFY_SOCKET", "")
-        watchdog, pid = (environment.pop(name, "") for name in ("WATCHDOG_USEC", "WATCHDOG_PID"))
+        self.environment = {name: environment.pop(name) for name in VARIABLES if name in environment}
+        """What it has taken: for who speaks for us after us (execve(2))."""
+        self._path, watchdog, pid = (self.environment.get(name, "") for name in VARIABLES)
         meant = pid in ("", str(os.getpid()))
         self.watchdog_s = int(watchdog) / 1e6 if self._path and meant and watchdog.isdecimal() else None
         """A service that is silent for so long is killed; None when nobody minds."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from carillon.command_line import CommandError
+from carillon.program import Program
 from carillon.settings import Settings, XmppSettings, read_secret
-from carillon.supervisor import Program
 
 MAX_REPLY_BYTES = 65536
 """What the check reads of the server's greeting."""

@@ -16,7 +16,7 @@ from carillon.command_line import add_configuration, describe, settings_of
 from carillon.part import PARTS
 from carillon.settings import LogSettings, Settings, SettingsError
 
-CHECKS = {name: f"{what.module.partition('.')[0]}.check" for name, what in PARTS.items()}
+CHECKS = {name: f"{what.module.rpartition('.')[0]}.check" for name, what in PARTS.items()}
 """The module with the checks of each part; by name, so that nothing here imports a part."""
 
 _SECTIONS = {"front": "front", "relay": "turn"}

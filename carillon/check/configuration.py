@@ -31,7 +31,9 @@ class SecretFile:
 def secret_files(settings: Settings) -> list[SecretFile]:
     """Those that this configuration uses."""
     files = [
-        SecretFile("xmpp.secret_file", settings.xmpp.secret_file, ("component",), "the component secret"),
+        SecretFile(
+            "xmpp.secret_file", settings.xmpp.secret_file, ("link", "component"), "the component secret"
+        ),
         SecretFile(
             "turn.secret_file",
             settings.turn.secret_file,

@@ -70,7 +70,8 @@ def hosts_told(settings: Settings) -> dict[str, list[str]]:
     """The settings that name each host which clients are told; without addresses and local names."""
     front, turn = settings.front, settings.turn
     named: list[tuple[str, str]] = [("front.public_url", urlsplit(front.public_url).hostname or "")]
-    named.append(("bridge.websocket_url", urlsplit(settings.bridge.websocket_url).hostname or ""))
+    channels = {urlsplit(bridge.websocket_url).hostname or "" for bridge in settings.all_bridges.values()}
+    named += [("bridge.websocket_url", host) for host in sorted(channels)]
     if turn.tls_port:
         named.append(("turn.tls_host", turn.tls_host))
     if settings.socks5.enabled:

@@ -81,12 +81,19 @@ def _row(room: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+BRIDGE_TROUBLES = {
+    "deaf": "gets no media through",
+    "draining": "is about to end",
+    "full": "is full",
+}
+"""Why there is no bridge for a meeting, in words, where it is not that none answers."""
+
+
 def bridge(room: Mapping[str, Any]) -> str:
     """Which bridge a meeting is on, in words."""
     if not room["bridge_available"]:
-        return "does not answer"
-    where = room["bridge"].rpartition("//")[2]
-    return " ".join(filter(None, (where, room["bridge_version"]))) or "-"
+        return BRIDGE_TROUBLES.get(room["bridge_trouble"], "does not answer")
+    return " ".join(filter(None, (room["bridge"], room["bridge_version"]))) or "-"
 
 
 def question(settings: Settings, resource: str) -> Any:

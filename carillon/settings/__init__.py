@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -17,12 +17,15 @@ from typing import Any, get_type_hints
 from carillon.settings.environment import FILE, values_of_environment, variable
 from carillon.settings.rules import check, typed
 from carillon.settings.sections import (
+    FIRST_BRIDGE,
     AdminSettings,
     BridgeSettings,
     CallSettings,
     FocusSettings,
     FrontSettings,
+    JournalSettings,
     LimitSettings,
+    LinkSettings,
     LogSettings,
     OperationSettings,
     Settings,
@@ -34,19 +37,24 @@ from carillon.settings.source import (
     Known,
     SettingsError,
     Value,
+    is_bridge,
+    keys_of,
     value_of_override,
     values_of_text,
 )
-from carillon.settings.together import check_together, derive
+from carillon.settings.together import check_together, derive, inherit
 from carillon.unreadable import reason
 
 __all__ = [
+    "FIRST_BRIDGE",
     "AdminSettings",
     "BridgeSettings",
     "CallSettings",
     "FocusSettings",
     "FrontSettings",
+    "JournalSettings",
     "LimitSettings",
+    "LinkSettings",
     "LogSettings",
     "OperationSettings",
     "Settings",
@@ -118,14 +126,20 @@ def parse(
     values |= {value.name: value for value in values_of_environment(environment, known)}
     values |= {value.name: value for value in (value_of_override(text, known) for text in overrides)}
     path = path.absolute()
-    found: dict[str, dict[str, Any]] = {section: {} for section in known}
+    inherit(values)
+    found: dict[str, dict[str, Any]] = {value.section: {} for value in values.values()}
     for value in values.values():
-        one = typed(value, known[value.section][value.key], path.parent)
+        one = typed(value, (keys_of(value.section, known) or {})[value.key], path.parent)
         check(value, one)
         found[value.section][value.key] = one
     check_together(values, found)
     derive(found, path.parent)
-    return Settings(path=path, **{section: _sections()[section](**keys) for section, keys in found.items()})
+    return Settings(
+        path=path,
+        bridges={name.partition(".")[2]: BridgeSettings(**found[name]) for name in found if is_bridge(name)},
+        bridge_name=FIRST_BRIDGE,
+        **{section: cls(**found[section]) for section, cls in _sections().items()},
+    )
 
 
 def override_values(overrides: tuple[str, ...]) -> dict[str, dict[str, object]]:
@@ -175,7 +189,7 @@ def _reference() -> Mapping[str, Value]:
 def _sections() -> Mapping[str, type[Any]]:
     """The dataclass of each section."""
     hints = get_type_hints(Settings)
-    return {field.name: hints[field.name] for field in fields(Settings) if field.name != "path"}
+    return {one.name: hints[one.name] for one in fields(Settings) if is_dataclass(hints[one.name])}
 
 
 @cache

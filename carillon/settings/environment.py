@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from carillon.settings.rules import Addresses
+from carillon.settings.rules import Texts
 from carillon.settings.source import Known, SettingsError, Value, nearest, toml_value
 
 PREFIX = "CARILLON_"
@@ -49,4 +49,5 @@ def values_of_environment(environment: Mapping[str, str], known: Known) -> Itera
 
 def _is_text(kind: object, text: str) -> bool:
     """Whether the value is the text itself: no address begins with the bracket of a list."""
-    return kind in (str, Path) or (kind is Addresses and not text.lstrip().startswith("["))
+    several = isinstance(kind, type) and issubclass(kind, Texts)
+    return kind in (str, Path) or (several and not text.lstrip().startswith("["))

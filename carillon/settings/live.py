@@ -6,7 +6,7 @@ A part only ever sees what it can take up: `taken_up` leaves every other setting
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,8 +15,9 @@ from carillon.settings import Settings
 SUPERVISOR: Final = "supervisor"
 """`carillon run` itself; the other names are those of the parts."""
 
-_COMPONENT, _BRIDGE, _RELAY, _FRONT = "component", "bridge", "relay", "front"
-_ALL = (_COMPONENT, _BRIDGE, _RELAY, _FRONT, SUPERVISOR)
+_LINK, _COMPONENT, _BRIDGE, _RELAY, _FRONT = "link", "component", "bridge", "relay", "front"
+_STREAMS = "streams"
+_ALL = (_LINK, _COMPONENT, _BRIDGE, _RELAY, _STREAMS, _FRONT, SUPERVISOR)
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,15 @@ def _restart(*names: str) -> Effect:
 
 
 EFFECTS: Final[Mapping[str, Effect]] = {
-    "xmpp.domain": _restart(_COMPONENT, _RELAY, _FRONT),
+    "xmpp.domain": _restart(_LINK, _COMPONENT, _RELAY, _FRONT),
     "xmpp.guest_domain": _restart(_COMPONENT, _RELAY, _FRONT),
     "xmpp.muc": _restart(_COMPONENT, _FRONT),
-    "xmpp.server": _restart(_COMPONENT, _FRONT),
-    "xmpp.c2s_port": _restart(_RELAY, _FRONT),
-    "xmpp.component_port": _restart(_COMPONENT, _RELAY),
-    "xmpp.secret_file": _live(_COMPONENT),
+    "xmpp.server": _restart(_LINK, _COMPONENT, _STREAMS, _FRONT),
+    "xmpp.c2s_port": _restart(_RELAY, _STREAMS, _FRONT),
+    "xmpp.component_port": _restart(_LINK, _COMPONENT, _RELAY),
+    "xmpp.secret_file": _live(_LINK, _COMPONENT),
     "xmpp.delegation": Effect(),  # what `carillon snippet` prints is all that it changes
-    "focus.domain": _restart(_COMPONENT, _FRONT),
+    "focus.domain": _restart(_LINK, _COMPONENT, _FRONT),
     "focus.bridge": _restart(_COMPONENT),
     "focus.control": _restart(_COMPONENT, SUPERVISOR),
     "focus.initial_timeout_s": _live(_COMPONENT),
@@ -58,14 +59,20 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "focus.max_sources": _live(_COMPONENT),
     "focus.restart_interval_s": _live(_COMPONENT),
     "focus.restarts_per_minute": _live(_COMPONENT),
-    "calls.enabled": _restart(_COMPONENT),
-    "calls.domain": _restart(_COMPONENT),
+    "link.enabled": _restart(_LINK, _COMPONENT, SUPERVISOR),
+    "link.socket": _restart(_LINK, _COMPONENT),
+    "link.control": _restart(_LINK, _COMPONENT, SUPERVISOR),
+    "link.buffer_bytes": _live(_LINK),
+    "link.buffer_s": _live(_LINK),
+    "link.abandoned_s": _live(_LINK),
+    "calls.enabled": _restart(_LINK, _COMPONENT),
+    "calls.domain": _restart(_LINK, _COMPONENT),
     "calls.rooms": _live(_COMPONENT),
     "calls.pin_file": _live(_COMPONENT),
     "calls.remote_domains": _live(_COMPONENT),
     "calls.max_calls": _live(_COMPONENT),
     "calls.max_calls_per_user": _live(_COMPONENT),
-    "bridge.rest": _restart(_BRIDGE, _RELAY, _FRONT),
+    "bridge.rest": _restart(_COMPONENT, _BRIDGE, _RELAY, _FRONT),
     "bridge.control": _restart(_BRIDGE, SUPERVISOR),
     "bridge.address": _restart(_BRIDGE, _RELAY),
     "bridge.advertise": _restart(_BRIDGE, _RELAY),
@@ -96,8 +103,8 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "turn.max_allocations": _live(_RELAY),
     "turn.max_lifetime_s": _live(_RELAY),
     "turn.unauthenticated_per_second": _live(_RELAY),
-    "socks5.enabled": _restart(_COMPONENT, _RELAY),
-    "socks5.domain": _restart(_COMPONENT),
+    "socks5.enabled": _restart(_LINK, _COMPONENT, _RELAY),
+    "socks5.domain": _restart(_LINK, _COMPONENT),
     "socks5.address": _restart(_RELAY),
     "socks5.advertise": _live(_COMPONENT),
     "socks5.port": Effect((_COMPONENT,), (_RELAY,)),
@@ -108,6 +115,12 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "socks5.connections_per_second": _live(_RELAY),
     "socks5.pending_timeout_s": _live(_RELAY),
     "socks5.idle_timeout_s": _live(_RELAY),
+    "streams.enabled": _restart(_STREAMS, _FRONT, SUPERVISOR),
+    "streams.socket": _restart(_STREAMS, _FRONT),
+    "streams.control": _restart(_STREAMS, SUPERVISOR),
+    "streams.resume_s": _live(_STREAMS),
+    "streams.keep_bytes": _live(_STREAMS),
+    "streams.max_held": _live(_STREAMS),
     "front.address": _restart(_FRONT),
     "front.port": _restart(_RELAY, _FRONT),
     "front.certificate": _live(_FRONT),
@@ -124,12 +137,17 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "front.bosh_inactivity_s": _live(_FRONT),
     "front.p2p": _live(_FRONT),
     "admin.jids": _live(_COMPONENT),
-    "limits.stanza_bytes": _live(_COMPONENT, _FRONT),
-    "limits.stanza_depth": _live(_COMPONENT, _FRONT),
-    "limits.stanza_elements": _live(_COMPONENT, _FRONT),
-    "limits.stanza_attributes": _live(_COMPONENT, _FRONT),
-    "limits.handshake_timeout_s": _live(_RELAY, _FRONT),
+    "journal.store": _restart(_COMPONENT),
+    "journal.max_bytes": _restart(_COMPONENT),
+    "journal.stale_s": _restart(_COMPONENT),
+    "limits.stanza_bytes": _live(_LINK, _COMPONENT, _STREAMS, _FRONT),
+    "limits.stanza_depth": _live(_LINK, _COMPONENT, _STREAMS, _FRONT),
+    "limits.stanza_elements": _live(_LINK, _COMPONENT, _STREAMS, _FRONT),
+    "limits.stanza_attributes": _live(_LINK, _COMPONENT, _STREAMS, _FRONT),
+    "limits.handshake_timeout_s": _live(_RELAY, _STREAMS, _FRONT),
     "operation.drain_s": _live(*_ALL),
+    "operation.control": _restart(SUPERVISOR),
+    "operation.beside_s": _live(*_ALL),
     "log.level": _live(*_ALL),
     "log.format": _live(*_ALL),
 }
@@ -186,12 +204,26 @@ def taken_up(name: str, running: Settings, wanted: Settings) -> Change:
             sections[section] = replace(sections.get(section, getattr(running, section)), **{key: new})
         elif name in (*effect.live, *effect.restart):
             restart.append(setting)
+    restart += _of_bridges(name, running, wanted)
     return Change(replace(running, **sections), tuple(live), tuple(restart))
+
+
+def _of_bridges(name: str, running: Settings, wanted: Settings) -> Iterable[str]:
+    """What of `[bridges.NAME]` concerns this process and is another: each bridge looks after its own."""
+    if name == _BRIDGE:
+        return
+    for bridge in sorted(running.bridges.keys() | wanted.bridges.keys()):
+        old, new = running.bridges.get(bridge), wanted.bridges.get(bridge)
+        for key in fields(running.bridge):
+            effect = EFFECTS[f"bridge.{key.name}"]
+            other = getattr(old, key.name, None) != getattr(new, key.name, None)
+            if other and name in effect.restart:
+                yield f"bridges.{bridge}.{key.name}"
 
 
 def _keys(settings: Settings) -> Iterable[tuple[str, str]]:
     for section in fields(settings):
-        if section.name != "path":
+        if is_dataclass(getattr(settings, section.name)):
             for key in fields(getattr(settings, section.name)):
                 yield section.name, key.name
 

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from carillon.settings.source import Value
@@ -22,20 +22,28 @@ _Rule = Callable[[Any], str | None]
 """Takes a value of the right type, gives what is wrong with it or None."""
 
 
-class Addresses(tuple[str, ...]):
-    """IP addresses: written as a list, or one alone as a text; "" is none."""
+class Texts(tuple[str, ...]):
+    """Texts of one kind: written as a list, or one alone as a text; "" is none."""
 
     @classmethod
-    def of(cls, raw: str | Iterable[str]) -> Addresses:
+    def of(cls, raw: str | Iterable[str]) -> Self:
         """From what stands in the file."""
         if isinstance(raw, str):
             return cls((raw,) if raw else ())
         return cls(raw)
 
+
+class Addresses(Texts):
+    """IP addresses."""
+
     @property
     def versions(self) -> set[int]:
         """Which of IPv4 (4) and IPv6 (6) are there."""
         return {ipaddress.ip_address(one).version for one in self}
+
+
+class Urls(Texts):
+    """Addresses of services."""
 
 
 def typed(value: Value, kind: object, directory: Path) -> Any:
@@ -49,8 +57,8 @@ def typed(value: Value, kind: object, directory: Path) -> Any:
         return float(raw)  # type: ignore[arg-type]
     if kind is str and _is_text(raw):
         return raw
-    if kind is Addresses and (_is_text(raw) or _is_list_of(raw, _is_text)):
-        return Addresses.of(raw)  # type: ignore[arg-type]
+    if isinstance(kind, type) and issubclass(kind, Texts) and (_is_text(raw) or _is_list_of(raw, _is_text)):
+        return kind.of(raw)  # type: ignore[arg-type]
     if kind is Path and _is_text(raw) and raw:
         return directory / raw  # type: ignore[operator]
     if kind == tuple[str, ...] and _is_list_of(raw, _is_text):
@@ -62,7 +70,7 @@ def typed(value: Value, kind: object, directory: Path) -> Any:
 
 def check(value: Value, found: Any) -> None:
     """Raise SettingsError when `found`, of the right type, is out of the range of its setting."""
-    rule = _RULES.get(value.name, _positive if _is_int(found) or isinstance(found, float) else None)
+    rule = _RULES.get(value.setting, _positive if _is_int(found) or isinstance(found, float) else None)
     why = rule(found) if rule else None
     if why:
         raise value.refuse(f"{why}, not {value.value!r:.60}")
@@ -108,6 +116,7 @@ _WORDS: dict[object, str] = {
     str: "a text of printable characters",
     Path: "the name of a file",
     Addresses: "an IP address or a list of them",
+    Urls: "an address or a list of them",
     tuple[str, ...]: "a list of texts",
     tuple[int, int]: "a list of two whole numbers",
 }
@@ -213,9 +222,29 @@ def _url(*schemes: str, path: bool = True) -> _Rule:
     return rule
 
 
+def _bridges(found: Urls) -> str | None:
+    if len(set(found)) < len(found):
+        return "names a bridge twice"
+    rule = _url("http", "https")
+    return next((why for text in found if (why := rule(text))), None)
+
+
 def _origins(found: tuple[str, ...]) -> str | None:
     rule = _url("http", "https", path=False)
     return next((f"{text!r}: {why}" for text in found if (why := rule(text))), None)
+
+
+def _store(found: str) -> str | None:
+    if "://" not in found:
+        return None
+    wrong = "must be a file, or an address as redis://host:6379/0, rediss://host:6379/0 or unix:///path"
+    try:
+        parts = urlsplit(found)
+        _ = parts.port  # raises where it is none
+    except ValueError:
+        return wrong
+    there = parts.path if parts.scheme == "unix" else parts.hostname
+    return None if parts.scheme in ("redis", "rediss", "unix") and there else wrong
 
 
 def _choice(*choices: str) -> _Rule:
@@ -234,7 +263,7 @@ _RULES: dict[str, _Rule] = {
     "xmpp.c2s_port": _port,
     "xmpp.component_port": _port,
     "focus.domain": _or_empty(_domain),
-    "focus.bridge": _url("http", "https"),
+    "focus.bridge": _bridges,
     "focus.restart_interval_s": _not_negative,
     "calls.domain": _or_empty(_domain),
     "calls.rooms": _choice("open", "closed", "pin"),
@@ -267,7 +296,9 @@ _RULES: dict[str, _Rule] = {
     "front.origins": _origins,
     "front.trusted_proxies": _networks,
     "admin.jids": _bare_jids,
+    "journal.store": _or_empty(_store),
     "operation.drain_s": _not_negative,
+    "operation.beside_s": _not_negative,
     "log.level": _choice("debug", "info", "warning", "error"),
     "log.format": _choice("text", "json"),
 }

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from carillon.settings.rules import Addresses
+from carillon.settings.rules import Addresses, Urls
+
+REDIS = ("redis://", "rediss://", "unix://")
+"""How the URL of a Redis begins (redis-py)."""
+
+FIRST_BRIDGE = "default"
+"""The name of the bridge that `[bridge]` describes, beside those of `[bridges.NAME]`."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,8 @@ class FocusSettings:
     """`[focus]`: the conference focus."""
 
     domain: str
-    bridge: str
+    bridge: Urls
+    """REST addresses, the first one first; never empty."""
     control: str
     initial_timeout_s: float
     min_participants: int
@@ -38,6 +46,18 @@ class FocusSettings:
     max_sources: int
     restart_interval_s: float
     restarts_per_minute: int
+
+
+@dataclass(frozen=True)
+class LinkSettings:
+    """`[link]`: the process that holds the connections to the XMPP server."""
+
+    enabled: bool
+    socket: str
+    control: str
+    buffer_bytes: int
+    buffer_s: float
+    abandoned_s: float
 
 
 @dataclass(frozen=True)
@@ -55,7 +75,7 @@ class CallSettings:
 
 @dataclass(frozen=True)
 class BridgeSettings:
-    """`[bridge]`: the embedded media bridge."""
+    """`[bridge]`, or one of `[bridges.NAME]`: an embedded media bridge."""
 
     rest: str
     control: str
@@ -116,6 +136,18 @@ class Socks5Settings:
 
 
 @dataclass(frozen=True)
+class StreamSettings:
+    """`[streams]`: the process that keeps guests' streams to the XMPP server."""
+
+    enabled: bool
+    socket: str
+    control: str
+    resume_s: float
+    keep_bytes: int
+    max_held: int
+
+
+@dataclass(frozen=True)
 class FrontSettings:
     """`[front]`: the HTTP front."""
 
@@ -145,6 +177,26 @@ class AdminSettings:
 
 
 @dataclass(frozen=True)
+class JournalSettings:
+    """`[journal]`: what outlives a component that is killed."""
+
+    store: str
+    """The path of a file, a redis URL, or ""."""
+    max_bytes: int
+    stale_s: float
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is kept in a file on this machine."""
+        return bool(self.store) and not self.is_redis
+
+    @property
+    def is_redis(self) -> bool:
+        """Whether a Redis keeps it."""
+        return self.store.startswith(REDIS)
+
+
+@dataclass(frozen=True)
 class LimitSettings:
     """`[limits]`: what any peer may send."""
 
@@ -160,6 +212,8 @@ class OperationSettings:
     """`[operation]`: how the processes start, stop and are watched."""
 
     drain_s: float
+    control: str
+    beside_s: float
 
 
 @dataclass(frozen=True)
@@ -175,14 +229,32 @@ class Settings:
     """The whole configuration. `path` is the file it came from (its directory anchors relative paths)."""
 
     path: Path
+    bridges: Mapping[str, BridgeSettings]
+    """`[bridges.NAME]`: the further bridges on this machine, by name."""
+    bridge_name: str
+    """Which bridge `bridge` is: FIRST_BRIDGE, but for who runs another (`as_bridge`)."""
     xmpp: XmppSettings
     focus: FocusSettings
+    link: LinkSettings
     calls: CallSettings
     bridge: BridgeSettings
     turn: TurnSettings
     socks5: Socks5Settings
+    streams: StreamSettings
     front: FrontSettings
     admin: AdminSettings
+    journal: JournalSettings
     limits: LimitSettings
     operation: OperationSettings
     log: LogSettings
+
+    @property
+    def all_bridges(self) -> Mapping[str, BridgeSettings]:
+        """Every bridge on this machine by its name, that of `[bridge]` first."""
+        return {self.bridge_name: self.bridge, **self.bridges}
+
+    def as_bridge(self, name: str) -> Settings:
+        """For the process of the bridge `name`, whose settings are `bridge` then. Raises KeyError."""
+        if name == self.bridge_name:
+            return self
+        return replace(self, bridge=self.bridges[name], bridge_name=name, bridges={})

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from carillon.command_line import CommandError
+from carillon.part import control_socket, parts_of
 from carillon.settings import Settings
 from carillon.settings.rules import host_and_port
 from carillon.template import filled_in
@@ -29,7 +30,8 @@ def unit(settings: Settings) -> str:
     """A service unit. Raises CommandError."""
     if not settings.path.is_file():
         raise CommandError("a unit needs a configuration file: say which, with --config FILE")
-    directories = sorted({Path(control).parent for control in _controls(settings)})
+    journal = [settings.journal.store] if settings.journal.is_file else []
+    directories = sorted({Path(written).parent for written in (*_sockets(settings), *journal)})
     runtime = [path.relative_to(_RUN) for path in directories if _RUN in path.parents]
     others = [path for path in directories if _RUN not in path.parents]
     values: dict[str, str | bool] = {
@@ -70,15 +72,17 @@ def _files(settings: Settings) -> list[str | Path]:
     return list(dict.fromkeys(map(str, files)))
 
 
-def _controls(settings: Settings) -> list[str]:
-    sections = (settings.focus, settings.bridge, settings.turn, settings.front)
-    return [section.control for section in sections if section.control]
+def _sockets(settings: Settings) -> list[str]:
+    controls = [control_socket(name, settings) for name in parts_of(settings)]
+    return [path for path in (settings.link.socket, settings.streams.socket, *controls) if path]
 
 
 def _ports(settings: Settings) -> list[int]:
     """Every port that a part listens on."""
-    front, turn, bridge = settings.front, settings.turn, settings.bridge
-    ports = [front.port, front.http_port, bridge.port, host_and_port(bridge.rest)[1]]
+    front, turn = settings.front, settings.turn
+    ports = [front.port, front.http_port]
+    for bridge in settings.all_bridges.values():
+        ports += [bridge.port, host_and_port(bridge.rest)[1]]
     ports += [turn.udp_port, turn.tcp_port, turn.tls_port, turn.relay_ports[0], settings.socks5.port]
     return [port for port in ports if port]
 

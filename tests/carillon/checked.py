@@ -110,6 +110,7 @@ class OtherServer:
             f"xmpp.component_port={xmpp.component_port}",
             f"xmpp.guest_domain='{xmpp.guest_domain}'",
             f"xmpp.secret_file='{xmpp.secret_file}'",
+            "link.enabled=false",
             "focus.control='run/no-component.sock'",
         )
 

@@ -144,7 +144,7 @@ def test_room_locking_is_on(prosody: OtherServer, config: Path, tmp_path: Path) 
 
 
 def test_no_xmpp_server(config: Path) -> None:
-    overrides = ("focus.control='run/none.sock'", f"xmpp.component_port={free_port()}")
+    overrides = ("link.enabled=false", "focus.control='run/none.sock'", f"xmpp.component_port={free_port()}")
     done = check(config, "component", overrides=(*overrides, f"xmpp.c2s_port={free_port()}"))
     assert done.status == 1
     assert "component: handshake: nothing answers at 127.0.0.1:" in done.first_line

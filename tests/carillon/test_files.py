@@ -104,7 +104,7 @@ def test_the_ports_stand_where_the_layout_says(tmp_path: Path) -> None:
     _, found = layout.settings(Options(tmp_path, base_port=20000), tmp_path / "c.toml", tmp_path)
     assert [listener.port - 20000 for listener in layout.listeners(found)] == [0, 1, 2, 3, 4, 4, 5, 5, 6, 7]
     assert found.turn.relay_ports == (20100, 20299)
-    assert found.focus.bridge == "http://127.0.0.1:20003"
+    assert found.focus.bridge == ("http://127.0.0.1:20003",)
 
 
 def test_a_port_that_this_machine_does_not_have_is_an_obstacle() -> None:

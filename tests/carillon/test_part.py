@@ -49,7 +49,7 @@ async def health(config: Path) -> tuple[int, str]:
 
 def test_every_part_has_a_control_socket(config: Path) -> None:
     settings = parse("", config)
-    assert len({control_socket(name, settings) for name in PARTS}) == len(PARTS) == 4
+    assert len({control_socket(name, settings) for name in PARTS}) == len(PARTS) == 6
 
 
 async def test_a_part_answers_until_it_is_told_to_stop(config: Path) -> None:

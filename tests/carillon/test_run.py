@@ -99,7 +99,7 @@ async def test_a_reload_reaches_every_part_and_the_supervisor(config: Path) -> N
         assert "bridge.control" in await run.says("needs a restart of carillon run")
         await run.says("takes up 7 10000")  # the bridge; the others have no use for its limit
         seen = 0
-        for _ in PARTS:
+        for _ in pids:
             seen = run.lines.index(await run.says("takes up ", after=seen), seen) + 1
         run.send(signal.SIGTERM)  # there is no time to drain any more
         assert await run.ended() == 0
@@ -108,10 +108,10 @@ async def test_a_reload_reaches_every_part_and_the_supervisor(config: Path) -> N
 
 
 async def test_a_wrong_file_is_said_and_passed_on_all_the_same(config: Path) -> None:
-    async with running("--config", str(config)) as (run, _):
+    async with running("--config", str(config)) as (run, pids):
         rewrite(config, "[front]\nport = 0\n")
         run.send(signal.SIGHUP)
-        for who in ("supervisor", *PARTS):
+        for who in ("supervisor", *pids):
             line = await run.says(f"{who:9} configuration not reloaded, the old one stays")
             assert f"{config}:2: front.port must be a port" in line
 
@@ -147,7 +147,7 @@ async def test_a_second_one_of_the_same_configuration_says_so_and_leaves_the_fir
         again = (sys.executable, "-c", CODE, "quick", "run", "--config", str(config))
         async with process(*again) as second:
             line = await second.says("runs already")
-            assert f"process {pids['component']} " in line and "stop that one first" in line
+            assert f"process {pids['link']} " in line and "stop that one first" in line
             assert await second.ended() == 1
         first.send(signal.SIGINT)
         assert await first.ended() == 0

@@ -64,6 +64,9 @@ def test_it_may_write_where_its_control_sockets_are_and_nowhere_else(tmp_path: P
     assert values(unit(tmp_path), "RuntimeDirectory") == []
     sections = {"focus": "component", "bridge": "bridge", "turn": "relay", "front": "front"}
     text = "".join(f'[{name}]\ncontrol = "/run/carillon/{file}.sock"\n' for name, file in sections.items())
+    text += '[link]\ncontrol = "/run/carillon/link.sock"\nsocket = "/run/carillon/link-xmpp.sock"\n'
+    text += '[streams]\ncontrol = "/run/carillon/streams.sock"\nsocket = "/run/carillon/kept.sock"\n'
+    text += '[journal]\nstore = "/run/carillon/journal.sqlite"\n'
     assert values(unit(tmp_path, text), "ReadWritePaths") == []
     assert values(unit(tmp_path, text), "RuntimeDirectory") == ["carillon"]
 

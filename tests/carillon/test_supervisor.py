@@ -6,17 +6,28 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from carillon.keeper import START_TRIES
 from carillon.part_program import part_argv, part_program
+from carillon.program import Pace, Program, SupervisorError
 from carillon.settings import parse
-from carillon.supervisor import Pace, Program, Supervisor, SupervisorError
+from carillon.supervisor import Supervisor
 
-QUICK = Pace(start_s=10.0, first_pause_s=0.02, longest_pause_s=0.1, settled_s=5.0, stop_s=0.3, ask_s=0.02)
+QUICK = Pace(
+    start_s=10.0,
+    first_pause_s=0.02,
+    longest_pause_s=0.1,
+    settled_s=5.0,
+    stop_s=0.3,
+    ask_s=0.02,
+    replace_s=10.0,
+)
 
 SLEEP = "import time; time.sleep(60)"
 
@@ -47,10 +58,12 @@ async def until(condition: Callable[[], object]) -> None:
 class Run:
     """A supervisor at work in a task."""
 
-    def __init__(self, *programs: Program, pace: Pace = QUICK) -> None:
+    def __init__(
+        self, *programs: Program, pace: Pace = QUICK, adopted: Mapping[str, Any] | None = None
+    ) -> None:
         self.ready: list[dict[str, int]] = []
         self.stop = asyncio.Event()
-        self.supervisor = Supervisor(programs, self.ready.append, pace)
+        self.supervisor = Supervisor(programs, self.ready.append, pace, adopted=adopted)
         self.task = asyncio.create_task(self.supervisor.run(self.stop))
 
     async def until_ready(self, times: int = 1) -> dict[str, int]:
@@ -164,7 +177,7 @@ async def test_one_that_dies_again_and_again_at_the_start_ends_it_all(tmp_path: 
     run = Run(python("a", SLEEP), dying)
     with pytest.raises(SupervisorError, match=r"b does not start: it ended with status 7\n    why\\x1b"):
         await run.task
-    assert len(output.read_text().splitlines()) == Supervisor.START_TRIES
+    assert len(output.read_text().splitlines()) == START_TRIES
 
 
 async def test_a_wrong_configuration_is_not_tried_again() -> None:
@@ -221,7 +234,8 @@ async def test_what_others_need_starts_first_and_stops_last(tmp_path: Path) -> N
 async def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     code = (
         "import asyncio, sys\n"
-        "from carillon.supervisor import Program, Supervisor\n"
+        "from carillon.program import Program\n"
+        "from carillon.supervisor import Supervisor\n"
         "async def trouble(): return None\n"
         f"program = Program('a', (sys.executable, '-c', {SLEEP!r}), trouble)\n"
         "ready = lambda pids: print(pids['a'], flush=True)\n"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from carillon.supervisor import Pace, Program, Supervisor
+from carillon.program import Pace, Program
+from carillon.supervisor import Supervisor
 
 QUICK = Pace(start_s=20.0, first_pause_s=0.02, stop_s=0.3, ask_s=0.02, watch_s=0.05, hung_after=3)
 
