@@ -5,6 +5,11 @@
 #   make test    lint, types, unit tests, tests with real servers and browsers; fewer of these: make test TESTS=tests/relay
 #   make lint    format, lint and types alone
 #   make test-dino   calls of a real Dino: sound for half a minute, and twenty connections
+#   make soak    what takes an hour and more, one after the other; each prints what it measured:
+#   make soak-restarts   component killed 20 times on each server; link, relay, front and XMPP server; upgrades
+#   make soak-bridges    bridges killed, hung, drained and cut off
+#   make soak-journal    a process that writes the journal killed 50 times; focus and calls killed at 1,000 random points
+#   make soak-rooms  ten rooms for 20 minutes with a kill every 30 s; shorter: make soak-rooms ARGS='--minutes 5'
 #   make soak-link   what a wrong secret costs in a minute
 #   make bench-join   how long joining takes and what it costs; shorter: make bench-join ARGS='--rooms 2 --starts 1'
 #   make bench-bosh   what a round trip over BOSH costs, beside Prosody's own
@@ -24,7 +29,9 @@ page_sources := $(shell find web -name node_modules -prune -o -type f -print 2>/
 page := $(if $(wildcard web/package-lock.json),bosh/pages/index.html)
 clients := $(if $(wildcard tests/e2e/package-lock.json),tests/e2e/node_modules/.package-lock.json)
 
-.PHONY: setup run test test-dino soak-link lint bench-join bench-bosh bench-socks5 man image test-image fuzz clean system test-setup
+soaks := soak-restarts soak-bridges soak-journal soak-link soak-rooms
+
+.PHONY: setup run test test-dino soak $(soaks) lint bench-join bench-bosh bench-socks5 man image test-image fuzz clean system test-setup
 .DELETE_ON_ERROR:
 
 setup: system .venv/.installed $(page)
@@ -78,8 +85,18 @@ test-dino: test-setup
 	@PYTHON=$(PYTHON) ./setup.sh dino
 	$(PY) -m pytest -m dino
 
-soak-link: test-setup
-	$(PY) -m pytest -m soak -rP tests/component/test_link_secret.py
+# A soak is what is marked `soak` and all that its files have in their short forms.
+soak: $(soaks)
+
+soak-restarts: soak_files = $(patsubst %,tests/e2e/test_%.py,*restart* front_replaced upgrade)
+soak-bridges: soak_files = tests/e2e/test_two_bridges*.py
+soak-journal: soak_files = tests/carillon/test_journal_sqlite.py $(patsubst %,tests/component/test_%_kill_points.py,focus calls)
+soak-link: soak_files = tests/component/test_link_secret.py
+soak-restarts soak-bridges soak-journal soak-link: test-setup
+	$(PY) -m pytest -m 'soak or not dino' -rP $(wildcard $(soak_files))
+
+soak-rooms: test-setup
+	@$(PY) -m tests.soak.rooms $(ARGS)
 
 bench-join bench-bosh bench-socks5: bench-%: test-setup
 	@$(PY) -m bench.$* $(ARGS)

@@ -88,7 +88,9 @@ class House:
 
     def configure(self, text: str) -> str:
         """Add a TOML block of the page to the configuration; gives all that it holds now."""
-        for section, settings in tomllib.loads(text).items():
+        document = tomllib.loads(text)
+        bridges = {f"bridges.{name}": one for name, one in document.pop("bridges", {}).items()}
+        for section, settings in {**document, **bridges}.items():
             self._table.setdefault(section, {}).update(settings)
         whole = toml.dumps(self._table)
         self.config.write_text(whole)

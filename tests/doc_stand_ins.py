@@ -29,10 +29,10 @@ PACKAGES = {
     "libopus0",
     "prosody-modules",
 }
-OPERATING = {"rooms", "participants", "check", "health", "credentials"}
+OPERATING = {"rooms", "participants", "check", "health", "journal", "credentials"}
 """Commands for a deployment that runs."""
-STAYING = {"run", "component", "bridge", "relay", "front", "dev"}
-"""Commands that do not end by themselves: their command line is parsed."""
+STAYING = {"run", "link", "component", "bridge", "relay", "streams", "front", "dev", "upgrade"}
+"""Commands that do not end by themselves, or replace what others use: their command line is parsed."""
 
 
 def main(program: str, *arguments: str) -> int:
@@ -93,7 +93,8 @@ def systemctl(*arguments: str) -> int:
     if verb not in {"enable", "disable", "start", "stop", "restart", "reload", "status"}:
         return _refused(f"systemctl {verb}: no such verb here")
     for unit in rest:
-        names = (UNITS / unit, UNITS / f"{unit}.service")
+        template = f"{unit.partition('@')[0]}@.service"
+        names = (UNITS / unit, UNITS / f"{unit}.service", UNITS / template)
         there = unit in OF_PACKAGES or (unit == "carillon" and verb != "enable")
         if not there and not any(name.exists() for name in names):
             return _refused(f"systemctl {verb}: no unit {unit}")

@@ -22,7 +22,7 @@ from tests.dev_server import DevServer
 from tests.doc_house import House
 from tests.doc_pages import BLOCK, PAGES, ROOT, Block, blocks, headings, links, programs
 
-MAX_LINES = 210
+MAX_LINES = 220
 SHELLS = ("sh", "console")
 RIGHT_TOO = {
     r"\| diff ": 1,  # there is a difference

@@ -227,6 +227,17 @@ class Meeting:
 
         `options` go to the probe: noise=1280x720, camera=640x360, ice=relay-tcp, height=720.
         """
+        tab = await self._tab(kind, script)
+        await self.enter(tab, room, name, **options)
+        return tab
+
+    async def open_foyer(self, room: str, name: str, script: str = "", **options: str) -> Tab:
+        """Open our page up to the point where its user only has to press "Join"."""
+        tab = await self._tab("page", script)
+        await self._foyer(tab, room, name, options)
+        return tab
+
+    async def _tab(self, kind: str, script: str) -> Tab:
         context = await self.browser.new_context(
             permissions=["camera", "microphone"], ignore_https_errors=True
         )
@@ -237,16 +248,19 @@ class Meeting:
         log: list[str] = []
         page.on("console", lambda message: log.append(f"{message.type}: {message.text}"[:400]))
         page.on("pageerror", lambda error: log.append(f"pageerror: {error}"[:400]))
-        tab = Tab(kind, page, context, log)
-        await self.enter(tab, room, name, **options)
-        return tab
+        return Tab(kind, page, context, log)
 
     async def enter(self, tab: Participant, room: str, name: str = "", **options: str) -> None:
         """Have a tab of any browser join `room`."""
-        await tab.go(self.address(tab.kind, room, name or tab.kind, options))
+        await self._foyer(tab, room, name or tab.kind, options)
         if tab.kind == "page":
-            await tab.fill("Your name", name or tab.kind)
             await tab.press("Join")
+
+    async def _foyer(self, tab: Participant, room: str, name: str, options: dict[str, str]) -> None:
+        """Load the page; only our own one waits at its door."""
+        await tab.go(self.address(tab.kind, room, name, options))
+        if tab.kind == "page":
+            await tab.fill("Your name", name)
 
     def address(self, kind: str, room: str, name: str, options: dict[str, str]) -> str:
         """Where a tab of that kind finds the room."""

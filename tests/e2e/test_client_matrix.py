@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.dev_server import ON_BOTH_SERVERS, DevServer
+from tests.e2e.failures import kill
 from tests.e2e.foreign_clients import ForeignClient, Line, NodeClient, PageClient
 from tests.e2e.harness import Endpoints, Meeting, room_name
+from tests.e2e.restarts import own_deployment
 
 pytestmark = [ON_BOTH_SERVERS, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 
 TEXT = "größe & <x>"
+RESUMING = {"node"}
 CLIENTS = [
     ("strophe", "bosh"),
     ("strophe", "websocket"),
@@ -107,11 +111,12 @@ async def test_a_client_logs_in_talks_and_comes_back(clients: Clients, kind: str
     await host.echo("hello from the host", room, "groupchat")
     await guest.hears("hello from the host")
 
-    # The connection breaks: a BOSH session goes on and misses nothing, over WebSocket it takes a new login.
+    # The connection breaks: a BOSH session goes on and misses nothing; over WebSocket the stream is resumed
+    # (XEP-0198) by who can, and it takes a new login for the others.
     async with line.cut():
         await host.call("say", guest.jid, "while you were away", "chat")
         await host.call("ping")
-    if transport == "bosh":
+    if transport == "bosh" or kind in RESUMING:
         await guest.hears("while you were away")
     else:
         await guest.comes_back(logins=2)
@@ -141,3 +146,17 @@ async def test_lib_jitsi_meet_over_bosh_and_our_page_are_one_meeting(meeting: Me
     await asyncio.gather(*(tab.sees_and_hears(set(tabs) - {own}) for own, tab in tabs.items()))
     for tab in tabs.values():
         await tab.close()
+
+
+@pytest.mark.parametrize("kind", ["strophe", "converse"])
+async def test_a_client_over_bosh_comes_back_when_the_server_was_killed(
+    tmp_path: Path, server: str, browser: Browser, library: str, kind: str
+) -> None:
+    async with own_deployment(tmp_path, server) as alone:
+        made = Clients(browser, library, alone.endpoints)
+        client, _ = await made.new(kind, "bosh")
+        await client.login(alone.endpoints["guest_domain"])
+        kill(alone, "xmpp")
+        await client.comes_back(logins=2)
+        await client.echo("here again")
+        await made.close()

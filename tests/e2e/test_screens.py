@@ -210,7 +210,7 @@ async def test_a_screen_survives_a_new_entry_into_the_room(meeting: Meeting, dep
     other, _ = await joined(meeting, room, "Bob")
     await tab.press("Share screen")
     await frames_rise(other, screen_tile(own))
-    os.kill(deployment.endpoints["pids"]["front"], signal.SIGKILL)
+    os.kill(deployment.endpoints["pids"]["streams"], signal.SIGKILL)  # what keeps our place
     again = await tab.joined_again(own)
     await frames_rise(other, screen_tile(again))
     await frames_rise(other, tile(again))

@@ -4,11 +4,12 @@
     const Original = window.RTCPeerConnection;
     const connections = (window.peerConnections = []);
 
-    // ?ice=relay-tcp: a network that lets only TCP out: nothing but relays, and those by TCP.
+    // ?ice=relay-tcp: a network that lets only TCP out: nothing but relays, and those by TCP. ?ice=relay-udp: by UDP.
     function restricted(configuration) {
-        if (query.get('ice') !== 'relay-tcp') return configuration;
-        const tcp = url => /^turns?:.*transport=tcp/.test(url);
-        const servers = (configuration?.iceServers ?? []).map(server => ({ ...server, urls: [server.urls].flat().filter(tcp) }));
+        const transport = /^relay-(tcp|udp)$/.exec(query.get('ice') ?? '')?.[1];
+        if (!transport) return configuration;
+        const allowed = url => new RegExp(`^turns?:.*transport=${transport}`).test(url);
+        const servers = (configuration?.iceServers ?? []).map(server => ({ ...server, urls: [server.urls].flat().filter(allowed) }));
         return { ...configuration, iceTransportPolicy: 'relay', iceServers: servers.filter(server => server.urls.length > 0) };
     }
     window.RTCPeerConnection = function (configuration, ...rest) {
