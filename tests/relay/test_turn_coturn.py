@@ -16,7 +16,7 @@ ROMEO = ("-u", "romeo@localhost", "-W", SECRET)
 LOOPBACK = {
     "turn__allow_peers": '["127.0.0.0/8"]',
     "turn__unauthenticated_per_second": 100,  # a dozen clients behind one address start in the same second
-    "turn__allocations_per_user": 100,
+    "turn__allocations_per_user": 1000,  # those of clients that gave up stay for their lifetime
 }
 
 
