@@ -1,4 +1,4 @@
-"""Why there is no session with the server, and how long to wait before the next try. No I/O."""
+"""Why there is no session with the server, and how long to wait for one. No I/O."""
 
 from __future__ import annotations
 
@@ -68,6 +68,17 @@ def loss_by_error(conditions: Iterable[str]) -> Loss:
         if name in STREAM_ERRORS:
             return Loss(STREAM_ERRORS[name], name)
     return Loss(LossKind.STREAM_ERROR, f"stream error {names[0][:40] if names else 'without condition'}")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What a session with the server is given, each time (seconds)."""
+
+    connect_s: float = 10.0
+    handshake_s: float = 10.0
+    ping_interval_s: float = 30.0
+    """Then the server is asked whether it is alive (XEP-0199)."""
+    ping_timeout_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from component.link.intake import Limits
 from component.link.interface import Link, LinkDown, RequestTimeout, StanzaTooLarge
-from component.link.link import ComponentLink, Timing
-from component.loss import Loss, LossKind
+from component.link.link import ComponentLink
+from component.loss import Loss, LossKind, Timing
 
 __all__ = [
     "ComponentLink",

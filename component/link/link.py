@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 import structlog
@@ -24,7 +23,7 @@ from component.link.interface import (
 )
 from component.link.requests import Requests
 from component.link.shell import Listener, Shell
-from component.loss import Backoff, Loss, LossKind
+from component.loss import Backoff, Loss, LossKind, Timing
 from component.stanza import Kind
 from component.stanza_error import StanzaError
 
@@ -35,16 +34,6 @@ _PING = "{urn:xmpp:ping}ping"
 ASK_AGAIN_S = 0.05
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds that the link gives the server, each time."""
-
-    connect_s: float = 10.0
-    handshake_s: float = 10.0
-    ping_interval_s: float = 30.0
-    ping_timeout_s: float = 10.0
 
 
 class ComponentLink:
@@ -174,20 +163,11 @@ class ComponentLink:
         finally:
             if not sent:
                 self._requests.close(iq)
-        return await self._answer(iq, answer, timeout_s)
+        return await self._requests.answer(iq, answer, timeout_s)
 
     def expect(self, iq: Element, timeout_s: float = 15.0) -> Awaitable[Element]:
         """See Link.expect."""
-        return self._answer(iq, self._requests.open(iq), timeout_s)
-
-    async def _answer(self, iq: Element, answer: asyncio.Future[Element], timeout_s: float) -> Element:
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await answer
-        except TimeoutError:
-            raise RequestTimeout("no answer in time") from None
-        finally:
-            self._requests.close(iq)
+        return self._requests.answer(iq, self._requests.open(iq), timeout_s)
 
     def _transmit(self, stanza: Element) -> bool:
         """Send or drop; whether it was sent."""

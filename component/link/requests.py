@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from xml.etree.ElementTree import Element
 
+from component.link.interface import RequestTimeout
 from component.stanza import new_id
 from component.stanza_error import StanzaError, read_error
 
@@ -34,6 +35,16 @@ class Requests:
         future = asyncio.get_running_loop().create_future()
         self._pending[key] = future
         return future
+
+    async def answer(self, iq: Element, answer: asyncio.Future[Element], timeout_s: float) -> Element:
+        """Wait for the result of a request that `open` has given, and forget it. Raises RequestTimeout."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError:
+            raise RequestTimeout("no answer in time") from None
+        finally:
+            self.close(iq)
 
     def close(self, iq: Element) -> None:
         """Forget a request: it has been answered, or nobody waits any more."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from component.limited_stream import Limit, Limits, Refused
-from component.loss import Loss, LossKind
+from component.loss import Loss, LossKind, Timing
 from component.server_link import metrics
 from component.server_link.attachment import Attachment, Stage
 from component.server_link.buffer import Buffer
 from component.server_link.framer import Stanza
 from component.server_link.presences import Presences
-from component.server_link.upstream import Listener, Timing, Upstream
+from component.server_link.upstream import Listener, Upstream
 from component.stanza import IQ, PRESENCE, iq, presence, serialise
 from component.stanza_error import StanzaError
 

@@ -12,12 +12,12 @@ import structlog
 from carillon.handover import peer_of
 from carillon.settings import Settings, read_secret
 from component.hosts import hosts_of, limits_of
+from component.loss import Timing
 from component.server_link import metrics
 from component.server_link.attachment import Attachment, Stage
 from component.server_link.buffer import Buffer
 from component.server_link.host import Host
 from component.server_link.instances import Instances
-from component.server_link.upstream import Timing
 
 TICK_S = 0.25
 MAX_ATTACHMENTS = 64

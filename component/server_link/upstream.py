@@ -12,23 +12,12 @@ from dataclasses import dataclass
 import structlog
 
 from component.limited_stream import Broken, Closed, Limits, Opened, Refused
-from component.loss import Backoff, Loss, LossKind, loss_by_error
+from component.loss import Backoff, Loss, LossKind, Timing, loss_by_error
 from component.server_link import metrics, stream
 from component.server_link.channel import Channel
 from component.server_link.framer import Framer, Stanza
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds that the link gives the server, each time."""
-
-    connect_s: float = 10.0
-    handshake_s: float = 10.0
-    ping_interval_s: float = 30.0
-    """Nothing has come for so long: ask (XEP-0199)."""
-    ping_timeout_s: float = 10.0
 
 
 @dataclass(frozen=True)

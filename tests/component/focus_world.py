@@ -30,7 +30,7 @@ from component.focus.own_presence import MUC, NICK
 from component.focus.roles import MUC_ADMIN
 from component.focus.service import Focus
 from component.link.dispatch import Dispatch
-from component.link.interface import IqHandler, LinkDown, RequestTimeout, StanzaHandler, StateHandler
+from component.link.interface import IqHandler, LinkDown, StanzaHandler, StateHandler
 from component.link.requests import Requests
 from component.stanza import IQ, PRESENCE, Kind, bare, presence, resource, result
 from component.stanza_error import StanzaError
@@ -202,20 +202,11 @@ class ProcessLink:
         """See Link.request."""
         answer = self._requests.open(iq)
         self.send(iq)
-        return await self._answer(iq, answer, timeout_s)
+        return await self._requests.answer(iq, answer, timeout_s)
 
     def expect(self, iq: Element, timeout_s: float = 15.0) -> Awaitable[Element]:
         """See Link.expect."""
-        return self._answer(iq, self._requests.open(iq), timeout_s)
-
-    async def _answer(self, iq: Element, answer: asyncio.Future[Element], timeout_s: float) -> Element:
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await answer
-        except TimeoutError:
-            raise RequestTimeout("no answer in time") from None
-        finally:
-            self._requests.close(iq)
+        return self._requests.answer(iq, self._requests.open(iq), timeout_s)
 
     def on_iq(self, type: str, payload_tag: str, handler: IqHandler) -> None:
         """See Link.on_iq."""

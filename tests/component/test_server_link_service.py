@@ -14,12 +14,12 @@ import structlog
 from carillon.files import write_private
 from carillon.handover import HandoverError
 from carillon.settings import Settings
+from component.loss import Timing
 from component.server_link import attachment as attachment_module
 from component.server_link import service as service_module
 from component.server_link.main import ServerLink
 from component.server_link.service import Service
 from component.server_link.succession import handed_over, taken_over
-from component.server_link.upstream import Timing
 from tests.component.behind_link import with_link
 from tests.component.fake_server import SECRET, Connection, FakeServer, until
 from tests.component.prosody import settings_in
