@@ -135,14 +135,14 @@ async def test_a_network_that_is_silent_is_noticed_without_a_close(meeting: Meet
 
 
 @BROWSER
-async def test_a_focus_that_dies_leaves_media_alone_and_comes_back(
+async def test_a_focus_that_leaves_the_room_leaves_media_alone_and_comes_back(
     meeting: Meeting, deployment: DevServer
 ) -> None:
     room = room_name()
     first, second = [await meeting.open("page", room, name, p2p="off") for name in ("Ann", "Bob")]
     ids = [await first.joined(), await second.joined()]
     await first.sees_and_hears({ids[1]})
-    os.kill(deployment.endpoints["pids"]["component"], signal.SIGKILL)
+    os.kill(deployment.endpoints["pids"]["link"], signal.SIGKILL)  # what keeps its place in the room
     await first.page.keyboard.press("c")  # what is said is what tells the room that the focus is gone
     await first.page.get_by_label("Message").fill("still here?")
     await first.page.keyboard.press("Enter")

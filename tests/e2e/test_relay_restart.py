@@ -53,11 +53,11 @@ class Relayed:
         return max(silences) / 1000
 
     async def back(self, begin: float) -> float:
-        """Wait until media go both ways again after a break; how long they did not (seconds)."""
+        """Wait until media have gone both ways for a while; how long they did not since `begin` (seconds)."""
 
         async def steady() -> bool:
-            broke = await self.misses_s(begin) > 1.0
-            return broke and await self.misses_s(now_ms() - STEADY_S * 1000) < STEADY_S / 2
+            since = now_ms() - STEADY_S * 1000
+            return since > begin and await self.misses_s(since) < STEADY_S / 2
 
         try:
             await eventually(f"{self.name} is back", steady, 60)
