@@ -49,9 +49,10 @@ async def test_a_link_that_is_killed_is_back_and_media_never_stop(
 
 
 @BOTH_IN_SOAKS
-async def test_a_link_that_hangs_for_ten_seconds_costs_nothing(
+async def test_a_link_that_hangs_costs_no_media(
     tmp_path: Path, server: str, browser: Browser, library: str
 ) -> None:
+    """The supervisor replaces it within these seconds: the room may see the focus go and come."""
     async with meeting_of_its_own(tmp_path, server, browser, library, kinds=PAIR) as watched:
         begin = now_ms()
         async with Conversation(watched.tabs[1], watched.tabs[:1]):
@@ -62,7 +63,6 @@ async def test_a_link_that_hangs_for_ten_seconds_costs_nothing(
                 kill(watched.server, "link", signal.SIGCONT)
             await watched.asker.answered()
         await _undisturbed(watched, begin, f"{server}: link stopped for {HUNG_S:g} s", 5)
-        assert await watched.uninvited(begin) == {}
 
 
 @BOTH_IN_SOAKS
