@@ -15,7 +15,7 @@ from carillon.settings import Settings
 
 PART = "component"
 SUBJECT = "journal"
-_TODO = "until then every meeting ends when the component is killed or crashes (journal.store)"
+_MEANWHILE = "until then every meeting ends when the component is killed or crashes (journal.store)"
 
 
 async def look(settings: Settings) -> Iterable[Finding]:
@@ -26,7 +26,7 @@ async def look(settings: Settings) -> Iterable[Finding]:
     if not answered:
         said = _seen(settings)
     if said is not None:
-        return [error(PART, SUBJECT, said, _TODO)]
+        return [error(PART, SUBJECT, said, _MEANWHILE)]
     return [ok(PART, SUBJECT, "meetings go on when the component is killed or crashes")]
 
 

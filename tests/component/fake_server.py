@@ -117,6 +117,20 @@ class FakeServer:
 
 
 @contextlib.asynccontextmanager
+async def started(link: ComponentLink, fake: FakeServer, server: asyncio.Server) -> AsyncIterator[None]:
+    """A link that answers pings while it runs; what has failed at its server is raised at the end."""
+    link.on_iq("get", "{urn:xmpp:ping}ping", lambda iq: None)
+    try:
+        await link.start()
+        yield
+    finally:
+        await link.stop()
+        server.close()
+    for failure in fake.failures:
+        raise failure
+
+
+@contextlib.asynccontextmanager
 async def linked(
     *behaviours: Behaviour, timing: Timing | None = None
 ) -> AsyncIterator[tuple[ComponentLink, FakeServer]]:
@@ -133,12 +147,5 @@ async def linked(
         timing=timing,
         rng=NoJitter(),
     )
-    link.on_iq("get", "{urn:xmpp:ping}ping", lambda iq: None)
-    try:
-        await link.start()
+    async with started(link, fake, server):
         yield link, fake
-    finally:
-        await link.stop()
-        server.close()
-    for failure in fake.failures:
-        raise failure

@@ -28,6 +28,7 @@ from tests.component.fake_server import (
     FakeServer,
     NoJitter,
     State,
+    started,
     until,
 )
 from tests.component.prosody import RunningServer, prosody_in, running, settings_in
@@ -46,15 +47,8 @@ async def linked(
     fake, path = FakeServer(list(behaviours)), str(directory / "link.sock")
     server = await asyncio.start_unix_server(fake.serve, path)
     link = ComponentLink(DOMAIN, SECRET, path, pinged="example", limits=LIMITS, timing=timing, rng=NoJitter())
-    link.on_iq("get", "{urn:xmpp:ping}ping", lambda iq: None)
-    try:
-        await link.start()
+    async with started(link, fake, server):
         yield link, fake
-    finally:
-        await link.stop()
-        server.close()
-    for failure in fake.failures:
-        raise failure
 
 
 async def greet(connection: Connection) -> None:

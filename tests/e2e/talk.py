@@ -45,16 +45,6 @@ async def talk(speaker: Watch, listeners: list[Watch]) -> AsyncIterator[list[str
         await one.tab.sees_muted(speaker.id, "audio", False)
 
 
-async def longest_silence(tabs: list[Watch], speaker: Watch, begin: float) -> int:
-    """The longest time for which any tab got nothing of a stream (ms), the sound of `speaker` left out."""
-    found = 0
-    for one in tabs:
-        streams = await one.silences(begin)
-        assert {stream.split()[0] for stream in streams} >= {other.id for other in tabs if other is not one}
-        found = max(found, *(ms for stream, ms in streams.items() if stream != f"{speaker.id} audio"))
-    return found
-
-
 async def back(one: Watch, begin: float, timeout_s: float = 30.0) -> float:
     """Wait until a tab is on a connection that is newer than `begin`; the seconds since then."""
 

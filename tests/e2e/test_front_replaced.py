@@ -13,7 +13,7 @@ from playwright.async_api import Browser
 from tests.dev_server import ON_BOTH_SERVERS, DevServer
 from tests.e2e.foreign_clients import PageClient
 from tests.e2e.restarts import LONGEST_SILENCE_MS, measured, meeting_of_its_own, report, within
-from tests.e2e.talk import back, channel_back, longest_silence, talk, undisturbed
+from tests.e2e.talk import back, channel_back, talk, undisturbed
 from tests.e2e.watching import now_ms
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -79,7 +79,7 @@ async def test_a_front_that_is_replaced_costs_nobody_anything(
             await asyncio.sleep(1)
         over.set()
         took |= {
-            "silence_ms": await longest_silence(watched.tabs, speaker, begin),
+            "silence_ms": await watched.longest_silence(begin, muted=[speaker]),
             "refused": await asking,
             "words": len(said),
         }

@@ -12,7 +12,7 @@ from playwright.async_api import Browser
 from tests.dev_server import ON_BOTH_SERVERS
 from tests.e2e.failures import kill, replaced
 from tests.e2e.restarts import LONGEST_SILENCE_MS, measured, meeting_of_its_own, report, within
-from tests.e2e.talk import back, channel_back, longest_silence, talk, undisturbed
+from tests.e2e.talk import back, channel_back, talk, undisturbed
 from tests.e2e.watching import now_ms
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -40,7 +40,7 @@ async def test_a_front_that_is_killed_costs_a_meeting_nothing(
                 },
             )
             await asyncio.sleep(1)
-        took |= {"silence_ms": await longest_silence(watched.tabs, speaker, begin), "words": len(said)}
+        took |= {"silence_ms": await watched.longest_silence(begin, muted=[speaker]), "words": len(said)}
         report(f"{server}: front killed", **took)
         await undisturbed(watched.tabs, begin)
         within(took, silence_ms=LONGEST_SILENCE_MS, **{f"resumed_{number}_s": 10 for number in range(3)})
@@ -68,7 +68,7 @@ async def test_a_front_that_hangs_costs_a_meeting_nothing(
                 **{f"resumed_{number}_s": back(one, begin) for number, one in enumerate(watched.tabs)},
             )
             await asyncio.sleep(1)
-        took |= {"silence_ms": await longest_silence(watched.tabs, speaker, stopped), "words": len(said)}
+        took |= {"silence_ms": await watched.longest_silence(stopped, muted=[speaker]), "words": len(said)}
         report(f"{server}: front hangs", **took)
         await undisturbed(watched.tabs, stopped)
         within(took, silence_ms=LONGEST_SILENCE_MS, **{f"resumed_{number}_s": 20 for number in range(3)})
